@@ -1,0 +1,222 @@
+"""Settings: how to retry, how fast to go, how to poll, and what the environment says."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import attrs
+from yarl import URL
+
+from qoder_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_BASE_URL", "Pace", "Poll", "RetryPolicy"]
+
+DEFAULT_BASE_URL = "https://api.qoder.com/api/v1/cloud"
+TOKEN_VARIABLES = ("QODER_ACCESS_TOKEN", "QODER_PAT")
+BASE_URL_VARIABLE = "QODER_BASE_URL"
+
+
+def seconds(value: float | timedelta, argument: str, *, zero: bool = False) -> float:
+    """Read a duration.
+
+    Args:
+        value: Seconds or a timedelta.
+        argument: What the error calls it.
+        zero: Whether nothing is a duration too.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ConfigurationError: It is not a finite, positive duration.
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        allowed = "seconds of 0 or more" if zero else "seconds above 0"
+        raise ConfigurationError(f"{argument} must be {allowed} (a number or a timedelta), got {value!r}")
+    return float(number)
+
+
+def whole_number(value: int, argument: str, *, minimum: int) -> int:
+    """Check a count.
+
+    Args:
+        value: The count.
+        argument: What the error calls it.
+        minimum: The least that is allowed.
+
+    Returns:
+        The count.
+
+    Raises:
+        ConfigurationError: It is not a whole number, or too small.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ConfigurationError(f"{argument} must be a whole number of {minimum} or more, got {value!r}")
+    return value
+
+
+def _set_seconds(
+    instance: object, attribute: attrs.Attribute[float], value: float | timedelta, *, zero: bool
+) -> None:
+    number = seconds(value, f"{type(instance).__name__}.{attribute.name}", zero=zero)
+    object.__setattr__(instance, attribute.name, number)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a failed request is sent again.
+
+    Durations are seconds or timedeltas, and are kept as seconds.
+
+    Attributes:
+        attempts: How many times a request is sent at most; 1 never retries, ``None`` goes on until ``deadline``.
+        initial: The longest first wait; each later one doubles it. The wait is between half of that and all of it.
+        maximum: The longest wait that the library chooses itself.
+        max_retry_after: The longest ``Retry-After`` that is obeyed; one that asks for more ends the call at once.
+        deadline: The longest a call may take with all its attempts, waits and queueing; ``None`` sets no bound.
+    """
+
+    attempts: int | None = attrs.field(default=4)
+    initial: float = attrs.field(default=1.0)
+    maximum: float = attrs.field(default=8.0)
+    max_retry_after: float = attrs.field(default=60.0)
+    deadline: float | None = attrs.field(default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts is not None:
+            whole_number(self.attempts, "RetryPolicy.attempts", minimum=1)
+        fields = attrs.fields(type(self))
+        _set_seconds(self, fields.initial, self.initial, zero=True)
+        _set_seconds(self, fields.maximum, self.maximum, zero=True)
+        _set_seconds(self, fields.max_retry_after, self.max_retry_after, zero=True)
+        if self.deadline is not None:
+            _set_seconds(self, fields.deadline, self.deadline, zero=False)
+
+
+@attrs.frozen(kw_only=True)
+class Pace:
+    """How fast a client may go; the service advises at most 50 reads and 20 writes a second.
+
+    The rates are ceilings: a refusal lowers the rate at once, quiet gives it back step by step.
+
+    Attributes:
+        reads_per_second: Requests that only read.
+        writes_per_second: Requests that change something.
+    """
+
+    reads_per_second: float = attrs.field(default=50.0)
+    writes_per_second: float = attrs.field(default=20.0)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("reads_per_second", "writes_per_second"):
+            value = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value) or value <= 0:
+                raise ConfigurationError(
+                    f"Pace.{name} must be a number above 0, got {value!r}; pace=None switches it off"
+                )
+            object.__setattr__(self, name, float(value))
+
+
+@attrs.frozen(kw_only=True)
+class Poll:
+    """How often a run that is awaited is looked at.
+
+    Attributes:
+        initial: The wait after the first look, in seconds or as a timedelta.
+        factor: What each later wait is multiplied by.
+        maximum: The longest wait, in seconds or as a timedelta.
+    """
+
+    initial: float = attrs.field(default=0.5)
+    factor: float = attrs.field(default=1.5)
+    maximum: float = attrs.field(default=10.0)
+
+    def __attrs_post_init__(self) -> None:
+        fields = attrs.fields(type(self))
+        _set_seconds(self, fields.initial, self.initial, zero=False)
+        _set_seconds(self, fields.maximum, self.maximum, zero=False)
+        if not isinstance(self.factor, int | float) or not math.isfinite(self.factor) or self.factor < 1:
+            raise ConfigurationError(f"Poll.factor must be a number of 1 or more, got {self.factor!r}")
+
+
+def token_from_environment(environ: Mapping[str, str]) -> str:
+    """Find the token.
+
+    Args:
+        environ: The environment.
+
+    Returns:
+        The value of the first variable that is set and not empty.
+
+    Raises:
+        ConfigurationError: None of them is.
+    """
+    for name in TOKEN_VARIABLES:
+        if value := environ.get(name, "").strip():
+            return value
+    names = " or ".join(TOKEN_VARIABLES)
+    raise ConfigurationError(f"There is no token: pass AsyncQoder(token=…), or set {names}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_base_url(value: str | URL | None, from_environment: str | None, *, allow_insecure: bool) -> URL:
+    """Settle which service to speak to.
+
+    Args:
+        value: The caller's choice; ``None`` takes the environment's, then the public service.
+        from_environment: What ``QODER_BASE_URL`` says.
+        allow_insecure: Whether the token may travel in the clear to another machine.
+
+    Returns:
+        The base of every address, without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, carries what does not belong there, or is not encrypted.
+    """
+    argument = "base_url"
+    if value is None and from_environment and from_environment.strip():
+        value, argument = from_environment, BASE_URL_VARIABLE
+    elif value is None:
+        value = DEFAULT_BASE_URL
+    url = _parse_url(value)
+    # The message never quotes the address: it may hold a password.
+    if url is None or url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError(f"{argument} must be an address like {DEFAULT_BASE_URL!r}")
+    if url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ConfigurationError(
+            f"{argument} must be scheme, host and path only, like {DEFAULT_BASE_URL!r}: no user, query or fragment"
+        )
+    if url.scheme == "http" and not allow_insecure and not _is_loopback(url.host):
+        raise ConfigurationError(
+            f"{argument} is http:// and {url.host!r} is not this machine, so the token would travel in the clear: "
+            "use https://, or pass allow_insecure=True if you mean it"
+        )
+    return url.with_path(url.path.rstrip("/"))
+
+
+def _parse_url(value: object) -> URL | None:
+    if isinstance(value, URL):
+        return value
+    if not isinstance(value, str):
+        return None
+    try:
+        return URL(value.strip())
+    except ValueError:
+        return None
