@@ -1,0 +1,1 @@
+"""Between bytes and models: cursors, queries, headers, errors; no I/O."""

@@ -1,0 +1,134 @@
+"""Query strings: what a caller asks for, in the service's spelling."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+
+from qoder_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_EXAMPLE = "an aware datetime or an RFC 3339 text such as '2026-11-22T08:30:00Z'"
+
+Moment = datetime | str
+"""A point in time as callers give it: an aware datetime, or an RFC 3339 text."""
+
+
+def read_time(value: Moment | None, argument: str) -> datetime | None:
+    """Take a point in time as a caller gives it.
+
+    Args:
+        value: An aware datetime, an RFC 3339 text, or nothing.
+        argument: What the error calls it.
+
+    Returns:
+        An aware datetime in UTC.
+
+    Raises:
+        ConfigurationError: It is something else, or has no offset.
+    """
+    if value is None:
+        return None
+    moment = _parse(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime):
+        raise ConfigurationError(f"{argument} must be {_EXAMPLE}, got {value!r}")
+    if moment.utcoffset() is None:
+        raise ConfigurationError(
+            f"{argument} must say its offset, got {value!r}: write datetime(…, tzinfo=timezone.utc) or end the text with Z"
+        )
+    return moment.astimezone(UTC)
+
+
+def _parse(text: str) -> datetime | None:
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return None
+
+
+def check_window(after: datetime | None, before: datetime | None, names: tuple[str, str]) -> None:
+    """Refuse a window of time that cannot hold anything.
+
+    Args:
+        after: Its inclusive start.
+        before: Its exclusive end.
+        names: What the error calls them.
+
+    Raises:
+        ConfigurationError: It ends before it starts.
+    """
+    if after is not None and before is not None and before < after:
+        raise ConfigurationError(
+            f"{names[1]} ({before.isoformat()}) is before {names[0]} ({after.isoformat()})"
+        )
+
+
+def format_time(moment: datetime) -> str:
+    """Write a point in time as the service does.
+
+    Args:
+        moment: An aware datetime.
+
+    Returns:
+        RFC 3339 in UTC, with as many fraction digits as are needed.
+    """
+    text = moment.astimezone(UTC).isoformat()
+    return f"{text.removesuffix('+00:00')}Z"
+
+
+def just_before(moment: datetime | None) -> datetime | None:
+    """Ask for a little more than is wanted.
+
+    The documentation does not say whether ``triggered_after`` includes its bound; a microsecond more makes sure of
+    the bound, and the client compares again.
+
+    Args:
+        moment: An inclusive lower bound.
+
+    Returns:
+        One microsecond less.
+    """
+    return None if moment is None else moment - timedelta(microseconds=1)
+
+
+def encode_query(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    """Write a query string.
+
+    Args:
+        pairs: Names and values; ``None`` leaves a parameter out, a list repeats it, booleans become ``true`` and
+            ``false``, datetimes RFC 3339.
+
+    Returns:
+        The query string without its question mark, percent-encoded.
+
+    Raises:
+        ConfigurationError: A value is of no kind that has a spelling in a query.
+    """
+    items = pairs.items() if hasattr(pairs, "items") else pairs
+    return "&".join(
+        f"{quote(name, safe='[]')}={quote(_spell(name, value), safe='')}"
+        for name, values in items
+        if values is not None
+        for value in (values if isinstance(values, list | tuple) else (values,))
+    )
+
+
+def _spell(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, datetime):
+        moment = read_time(value, name)
+        assert moment is not None  # noqa: S101  read_time gives None only for None
+        return format_time(moment)
+    raise ConfigurationError(
+        f"The query parameter {name!r} must be a text, number, boolean or datetime, got {value!r}"
+    )
