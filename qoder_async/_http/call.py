@@ -1,0 +1,41 @@
+"""One call of the service, as the resources describe it to the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import attrs
+
+from qoder_async._http.exchange import Answer
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Call(Generic[T]):
+    """What to send, and how to read the answer.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the base URL, made of parts that are safe in a path.
+        parse: Reads a 2xx; raises ``NotJSONError`` or ``WrongShapeError``.
+        query: The query string, encoded.
+        body: A JSON body.
+        idempotency_key: The key of a write, the same for every attempt.
+        triggers: The id of the deployment of which the call starts a run. Such a call is never sent again once the
+            service may have acted.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[Answer], T]
+    query: str = ""
+    body: bytes | None = None
+    idempotency_key: str | None = None
+    triggers: str | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the call changes nothing, so that it may be repeated freely."""
+        return self.method in ("GET", "HEAD")

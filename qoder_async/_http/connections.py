@@ -1,0 +1,173 @@
+"""The session and its connection slots: made for each event loop, or borrowed from the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import urllib.request
+from typing import TYPE_CHECKING
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from qoder_async._http.per_loop import PerLoop
+from qoder_async._wire.headers import Redacted
+from qoder_async.errors import ClientClosedError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+@attrs.frozen
+class Proxy:
+    """A way out that is not direct.
+
+    Attributes:
+        url: The proxy's address.
+        headers: What it wants to know.
+    """
+
+    url: URL
+    headers: dict[str, str]
+
+
+class Connections:
+    """Sessions, one for each event loop, and how many requests may be under way at once.
+
+    Args:
+        borrowed: The caller's session, which is used and never closed.
+        most: Requests under way at once.
+        trust_env: Whether the environment names proxies and certificates.
+    """
+
+    def __init__(self, *, borrowed: aiohttp.ClientSession | None, most: int, trust_env: bool) -> None:
+        self._borrowed = borrowed
+        self._trust_env = trust_env
+        limit = borrowed.connector.limit if borrowed is not None and borrowed.connector is not None else 0
+        # Slots beyond the borrowed pool's would wait inside it, on the attempt's clock.
+        most = min(most, limit) if limit else most
+        self._slots = PerLoop(lambda: asyncio.Semaphore(most))
+        self._own = PerLoop(lambda: _OwnSession(trust_env=trust_env))
+        self._proxies: dict[tuple[str, str], Proxy | None] = {}
+        self.is_closed = False
+
+    @property
+    def slots(self) -> asyncio.Semaphore:
+        """The running loop's connection slots."""
+        return self._slots.get()
+
+    async def session(self) -> aiohttp.ClientSession:
+        """Give the running loop's session.
+
+        Returns:
+            The session.
+
+        Raises:
+            ClientClosedError: The client is closed, or the caller closed the session it lent.
+            ConfigurationError: The caller's session belongs to another event loop.
+        """
+        if self._borrowed is None and not self.is_closed:
+            own = self._own.get()
+            session = await own.open()
+            if not self.is_closed:
+                return session
+            await own.aclose()
+        if self.is_closed or self._borrowed is None:
+            raise ClientClosedError(
+                "The client is closed: make a new AsyncQoder, or use it before leaving its block"
+            )
+        if self._borrowed.closed:
+            raise ClientClosedError("The session lent to AsyncQoder(session=…) is closed")
+        connector = self._borrowed.connector
+        # aiohttp has no public way to ask, and fails in the strangest places otherwise.
+        loop = getattr(connector, "_loop", None)
+        if loop is not None and loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "The session lent to AsyncQoder(session=…) belongs to another event loop"
+            )
+        return self._borrowed
+
+    def proxy(self, base: URL) -> Proxy | None:
+        """Look up the way out.
+
+        Args:
+            base: The service's address.
+
+        Returns:
+            The proxy that the environment names for it, if it is to be trusted and names one.
+        """
+        if not self._trust_env:
+            return None
+        key = (base.scheme, base.host or "")
+        if key not in self._proxies:
+            self._proxies[key] = _proxy_from_environment(base)
+        return self._proxies[key]
+
+    async def aclose(self) -> None:
+        """Close what is ours. Doing so again does nothing."""
+        self.is_closed = True
+        if self._borrowed is None:
+            await self._own.get().aclose()
+
+
+class _OwnSession:
+    """The session of one event loop, closed with that loop at the latest."""
+
+    def __init__(self, *, trust_env: bool) -> None:
+        self._trust_env = trust_env
+        self._opening = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+        self._closer: AsyncGenerator[None, None] | None = None
+
+    async def open(self) -> aiohttp.ClientSession:
+        if self._session is not None:
+            return self._session
+        async with self._opening:
+            if self._session is None:
+                # Reading a bundle of certificates takes tens of milliseconds.
+                context = await asyncio.to_thread(ssl.create_default_context) if self._trust_env else True
+                session = _make_session(context)
+                # asyncio.run finalises the generators of its loop before it closes it.
+                self._closer = _close_in_the_end(session)
+                await anext(self._closer)
+                self._session = session
+            return self._session
+
+    async def aclose(self) -> None:
+        if self._closer is not None:
+            closer, self._closer = self._closer, None
+            await closer.aclose()
+
+
+def _make_session(context: ssl.SSLContext | bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # The slots bound the connections; the system's own resolver finds what other programs find.
+        connector=aiohttp.TCPConnector(limit=0, ssl=context, resolver=aiohttp.ThreadedResolver()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+
+
+async def _close_in_the_end(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def _proxy_from_environment(base: URL) -> Proxy | None:
+    host = base.host or ""
+    address = urllib.request.getproxies().get(base.scheme)
+    if not address or urllib.request.proxy_bypass(host):
+        return None
+    url = URL(address)
+    if url.scheme != "http":
+        raise ConfigurationError(
+            f"The environment names a proxy for {base.scheme}:// that is not an http:// address"
+        )
+    headers: dict[str, str] = {}
+    if url.user is not None:
+        login = Redacted(aiohttp.encode_basic_auth(url.user, url.password or ""))
+        headers["Proxy-Authorization"] = login
+    return Proxy(url.with_user(None), headers)

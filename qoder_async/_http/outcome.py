@@ -1,0 +1,136 @@
+"""What an answer, or the lack of one, means for its call; no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from qoder_async._http.exchange import Answer, Fault
+from qoder_async._http.retry import is_passing
+from qoder_async._wire.decode import NotJSONError, WrongShapeError
+from qoder_async._wire.failures import describe_body, request_id, status_error
+from qoder_async._wire.retry_after import retry_after
+from qoder_async.errors import APIConnectionError, APITimeoutError, QoderError, ResponseDecodeError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from qoder_async._http.call import Call
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """An attempt without a result.
+
+    Attributes:
+        error: What the caller gets if this is the end of it.
+        is_passing: Whether it may go better the next time.
+        may_have_acted: Whether the service may have done what it was asked for.
+        asked: How long the service asks to wait, in seconds.
+        is_refusal: Whether it says that requests come too fast.
+    """
+
+    error: QoderError
+    is_passing: bool
+    may_have_acted: bool
+    asked: float | None = None
+    is_refusal: bool = False
+
+
+def is_repeatable(call: Call[T], failure: Failure) -> bool:
+    """Tell whether a call may be sent again.
+
+    Args:
+        call: The call.
+        failure: How it failed.
+
+    Returns:
+        Reads may be repeated when it can help; writes only if the service cannot have acted, too.
+    """
+    return failure.is_passing and (call.is_read or not failure.may_have_acted)
+
+
+def read_fault(call: Call[T], fault: Fault) -> Failure:
+    """Judge an attempt to which nothing came back.
+
+    Args:
+        call: The call.
+        fault: Why.
+
+    Returns:
+        The failure.
+    """
+    made = "" if call.is_read or fault.kind == "unsent" else "; it may have taken effect all the same"
+    kind = APITimeoutError if fault.kind == "timeout" else APIConnectionError
+    return Failure(
+        error=kind(f"{call.method} {call.path}: {fault.reason}{made}"),
+        is_passing=fault.is_passing,
+        may_have_acted=fault.kind != "unsent",
+        # A gateway that protects itself resets connections without a word.
+        is_refusal=fault.kind == "lost",
+    )
+
+
+def read_answer(call: Call[T], answer: Answer, *, token: str, now: datetime) -> T | Failure:
+    """Judge an answer.
+
+    Args:
+        call: The call.
+        answer: What came back.
+        token: What must not be repeated in an error, should the answer hold it.
+        now: The time of day.
+
+    Returns:
+        The result, or the failure.
+    """
+    if not 200 <= answer.status < 300:
+        return _read_refusal(_without(answer, token), now)
+    if not answer.is_whole:
+        return _undecodable(call, answer, "the body is larger than max_body accepts", passing=False)
+    try:
+        return call.parse(answer)
+    except NotJSONError as error:
+        came = describe_body(_without(answer, token).body, answer.headers.get("Content-Type", ""))
+        failure = _undecodable(call, _without(answer, token), f"not JSON: {error} ({came})", passing=True)
+    except WrongShapeError as error:
+        problems = [problem.replace(token, "[redacted]") for problem in error.problems]
+        failure = _undecodable(call, _without(answer, token), "; ".join(problems), problems, passing=False)
+    return failure
+
+
+def _read_refusal(answer: Answer, now: datetime) -> Failure:
+    asked = retry_after(answer.headers, now=now)
+    error = status_error(answer.status, answer.headers, answer.body, retry_after=asked)
+    passing = is_passing(answer.status)
+    return Failure(
+        error=error,
+        is_passing=passing,
+        may_have_acted=passing and answer.status != 429,
+        asked=asked,
+        is_refusal=answer.status in (429, 503),
+    )
+
+
+def _undecodable(
+    call: Call[T], answer: Answer, reason: str, problems: list[str] | None = None, *, passing: bool
+) -> Failure:
+    error = ResponseDecodeError(
+        f"The answer to {call.method} {call.path} cannot be read: {reason}",
+        problems=problems or [reason],
+        body=answer.body,
+        request_id=request_id(answer.headers),
+    )
+    return Failure(error=error, is_passing=passing, may_have_acted=True)
+
+
+def _without(answer: Answer, token: str) -> Answer:
+    """Take the token out of an answer that echoes it, before its text ends up in an error."""
+    headers = answer.headers
+    if any(token in value for value in headers.values()):
+        clean = CIMultiDict((name, value.replace(token, "[redacted]")) for name, value in headers.items())
+        headers = CIMultiDictProxy(clean)
+    return attrs.evolve(answer, headers=headers, body=answer.body.replace(token.encode(), b"[redacted]"))

@@ -1,0 +1,121 @@
+"""How fast requests go out: evenly spaced, slower after a refusal, not at all during a pause."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qoder_async._http.clock import Clock
+
+_BURST = 0.1
+"""Seconds' worth of places that may be taken at once after a silence."""
+_BACK_OFF = 0.7
+_RECOVERY = 1.0
+"""How many requests a second are given back for each second without a refusal."""
+_LOWEST = 0.5
+
+
+class Rate:
+    """Places in time whose spacing adapts; pure arithmetic on times that the caller gives.
+
+    Args:
+        ceiling: Requests a second at most.
+    """
+
+    def __init__(self, ceiling: float) -> None:
+        self._ceiling = ceiling
+        self._lowered_to = ceiling
+        self._lowered_at = float("-inf")
+        self._next_place = float("-inf")
+        self._paused_until = float("-inf")
+
+    def current(self, now: float) -> float:
+        """Give the rate.
+
+        Args:
+            now: The time, in seconds.
+
+        Returns:
+            Requests a second.
+        """
+        quiet = max(0.0, now - max(self._lowered_at, self._paused_until))
+        return min(self._ceiling, self._lowered_to + quiet * _RECOVERY)
+
+    def is_paused(self, now: float) -> bool:
+        """Say whether the service asked for silence.
+
+        Args:
+            now: The time, in seconds.
+
+        Returns:
+            Whether the silence still holds.
+        """
+        return now < self._paused_until
+
+    def wait(self, now: float) -> float:
+        """Give the time until the next place.
+
+        Args:
+            now: The time, in seconds.
+
+        Returns:
+            Seconds; 0 or less when a place is free.
+        """
+        return max(self._place(now), self._paused_until) - now
+
+    def take(self, now: float) -> None:
+        """Take the next place.
+
+        Args:
+            now: The time, in seconds.
+        """
+        self._next_place = self._place(now) + 1 / self.current(now)
+
+    def refused(self, now: float, *, sent_at: float) -> None:
+        """Go slower, because the service refused a request.
+
+        Args:
+            now: The time, in seconds.
+            sent_at: When the request went out. One sent before the last slowing down says nothing new.
+        """
+        if sent_at <= self._lowered_at:
+            return
+        self._lowered_to = max(min(_LOWEST, self._ceiling), self.current(now) * _BACK_OFF)
+        self._lowered_at = now
+
+    def pause(self, until: float) -> None:
+        """Stop, and start again evenly spaced.
+
+        Args:
+            until: When, in seconds.
+        """
+        self._paused_until = max(self._paused_until, until)
+        self._next_place = max(self._next_place, until)
+
+    def _place(self, now: float) -> float:
+        spare = max(0.0, _BURST - 1 / self.current(now))
+        return max(self._next_place, now - spare)
+
+
+class Pacer:
+    """Hands out the places of a rate, in the order in which they are asked for.
+
+    Args:
+        ceiling: Requests a second at most.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, ceiling: float, clock: Clock) -> None:
+        self.rate = Rate(ceiling)
+        self._clock = clock
+        # Only the first in the queue sleeps: a change of the rate reaches everybody, and waking up costs the same
+        # however many are waiting.
+        self._queue = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Wait for a place and take it."""
+        async with self._queue:
+            while (wait := self.rate.wait(self._clock.now())) > 0:
+                await self._clock.sleep(wait)
+            self.rate.take(self._clock.now())

@@ -1,0 +1,77 @@
+"""A client's pacers: one for reads, one for writes, and the silence both keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from qoder_async._http.outcome import Failure
+from qoder_async._http.pacer import Pacer
+from qoder_async._http.per_loop import PerLoop
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from qoder_async._http.call import Call
+    from qoder_async._http.clock import Clock
+    from qoder_async.options import Pace
+
+T = TypeVar("T")
+
+
+class Pacing:
+    """Lets calls go when it is their turn.
+
+    Args:
+        pace: The ceilings, ``None`` to let them go at once.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, pace: Pace | None, clock: Clock) -> None:
+        self._clock = clock
+        self._reads: PerLoop[Pacer] | None = None
+        self._writes: PerLoop[Pacer] | None = None
+        if pace is not None:
+            self._reads = PerLoop(lambda: Pacer(pace.reads_per_second, clock))
+            self._writes = PerLoop(lambda: Pacer(pace.writes_per_second, clock))
+
+    async def enter(self, call: Call[T], slots: asyncio.Semaphore) -> None:
+        """Wait for a place in the pace, then for a slot.
+
+        The place comes first: tasks that wait for theirs must not keep the slots from calls of the other kind.
+
+        Args:
+            call: The call.
+            slots: The connection slots, one of which is taken.
+        """
+        pacer = self._of(call)
+        while True:
+            if pacer is not None:
+                await pacer.turn()
+            await slots.acquire()
+            # The service may have asked for silence while the slot was waited for.
+            if pacer is None or not pacer.rate.is_paused(self._clock.now()):
+                return
+            slots.release()
+
+    def learn(self, call: Call[T], failure: Failure, *, sent_at: float, longest_pause: float) -> None:
+        """Slow down, or fall silent, where a failure says that requests come too fast.
+
+        Args:
+            call: The call.
+            failure: How it failed.
+            sent_at: When it was sent, in the clock's seconds.
+            longest_pause: The longest silence that is kept, in seconds.
+        """
+        pacer = self._of(call)
+        if pacer is None or self._reads is None or self._writes is None or not failure.is_refusal:
+            return
+        now = self._clock.now()
+        pacer.rate.refused(now, sent_at=sent_at)
+        if failure.asked:
+            until = now + min(failure.asked, longest_pause)
+            self._reads.get().rate.pause(until)
+            self._writes.get().rate.pause(until)
+
+    def _of(self, call: Call[T]) -> Pacer | None:
+        pacers = self._reads if call.is_read else self._writes
+        return None if pacers is None else pacers.get()

@@ -1,0 +1,259 @@
+"""A call from its first attempt to its result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+from yarl import URL
+
+from qoder_async._http.attempt import Attempt, AttemptHook, is_wanted, report
+from qoder_async._http.exchange import Answer, Fault, Outgoing, exchange
+from qoder_async._http.outcome import Failure, is_repeatable, read_answer, read_fault
+from qoder_async._http.retry import wait_before_next
+from qoder_async._wire.failures import request_id
+from qoder_async._wire.headers import Redacted
+from qoder_async.errors import (
+    AmbiguousTriggerError,
+    APITimeoutError,
+    AuthenticationError,
+    ClientClosedError,
+    QoderError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from qoder_async._http.call import Call
+    from qoder_async._http.clock import Clock
+    from qoder_async._http.connections import Connections
+    from qoder_async._http.pacing import Pacing
+    from qoder_async._http.tokens import Tokens
+    from qoder_async._http.traits import Traits
+    from qoder_async.options import RetryPolicy
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What a transport is told once.
+
+    Attributes:
+        base_url: The service's address.
+        headers: What every request carries apart from the token.
+        tokens: Where the token comes from.
+        timeout: Seconds for one attempt.
+        retry: How failed calls are sent again.
+        max_body: Bytes that are accepted.
+        on_attempt: Is told of every attempt.
+    """
+
+    base_url: URL
+    headers: Mapping[str, str]
+    tokens: Tokens
+    timeout: float
+    retry: RetryPolicy
+    max_body: int
+    on_attempt: AttemptHook | None
+
+
+@attrs.define(kw_only=True)
+class _Progress:
+    """Where a call stands between its attempts.
+
+    Attributes:
+        started: When the call began, in the clock's seconds.
+        may_renew: Whether a 401 may still be answered with another token.
+        attempts: How often it was sent.
+        sent_at: When it was first sent, by the time of day.
+        refused_at: What the token's renewals were when an attempt was answered with 401.
+        wait: Seconds until the next attempt, ``None`` where there is none.
+        failure: How the last attempt failed.
+    """
+
+    started: float
+    may_renew: bool
+    attempts: int = 0
+    sent_at: datetime | None = None
+    refused_at: int | None = None
+    wait: float | None = None
+    failure: Failure | None = None
+
+
+class Transport:
+    """Sends calls.
+
+    Args:
+        settings: What it is told once.
+        connections: The sessions and slots.
+        pacing: When a call may go.
+        traits: What was learned of the service.
+        clock: Where time comes from.
+    """
+
+    def __init__(
+        self, settings: Settings, connections: Connections, pacing: Pacing, traits: Traits, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.connections = connections
+        self.pacing = pacing
+        self.traits = traits
+        self.clock = clock
+        self.is_closed = False
+        self._base = str(settings.base_url)
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call until it has a result or is given up.
+
+        Args:
+            call: The call.
+
+        Returns:
+            What the call's ``parse`` made of the answer.
+
+        Raises:
+            ClientClosedError: The client is closed.
+            APIStatusError: The service refused.
+            APIConnectionError: Nothing usable came back.
+            ResponseDecodeError: The answer is not what it should be.
+            AmbiguousTriggerError: The answer to a trigger was lost.
+        """
+        self.check_open()
+        progress = _Progress(started=self.clock.now(), may_renew=self.settings.tokens.can_renew)
+        while await self._enter(call, progress):
+            outcome = await self._attempt(call, progress)
+            if not isinstance(outcome, Failure):
+                return outcome
+            progress.failure = outcome
+            if progress.wait is None:
+                break
+            await self.clock.sleep(progress.wait)
+        # No except block is open here, so nothing of aiohttp's is chained to what is raised.
+        raise _final_error(call, progress)
+
+    async def _enter(self, call: Call[T], progress: _Progress) -> bool:
+        """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
+        slots = self.connections.slots
+        left = self._time_left(progress)
+        if left is None:
+            await self.pacing.enter(call, slots)
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await self.pacing.enter(call, slots)
+                return True
+        return False
+
+    async def _attempt(self, call: Call[T], progress: _Progress) -> T | Failure:
+        """Send a call once, give its slot back, and note in ``progress`` whether there is a next time."""
+        tokens = self.settings.tokens
+        try:
+            renewals = tokens.renewals
+            token = await (tokens.get() if progress.refused_at is None else tokens.renew(progress.refused_at))
+            request = self._request(call, token, self._time_left(progress))
+            self.check_open()
+            session = await self.connections.session()
+            progress.attempts += 1
+            progress.sent_at = progress.sent_at or self.clock.wall()
+            sent = self.clock.now()
+            got = await exchange(session, request)
+        finally:
+            self.connections.slots.release()
+        if isinstance(got, Fault):
+            self.check_open()
+            outcome: T | Failure = read_fault(call, got)
+        else:
+            outcome = read_answer(call, got, token=token, now=self.clock.wall())
+        progress.refused_at = progress.wait = None
+        if isinstance(outcome, Failure):
+            self.pacing.learn(call, outcome, sent_at=sent, longest_pause=self.settings.retry.max_retry_after)
+            if progress.may_renew and isinstance(outcome.error, AuthenticationError):
+                progress.may_renew, progress.refused_at, progress.wait = False, renewals, 0.0
+            elif is_repeatable(call, outcome):
+                progress.wait = self._wait(outcome, progress)
+        self._report(call, got, outcome, progress, sent)
+        return outcome
+
+    def check_open(self) -> None:
+        """Refuse to be used after the end.
+
+        Raises:
+            ClientClosedError: The client is closed.
+        """
+        if self.is_closed or self.connections.is_closed:
+            raise ClientClosedError(
+                "The client is closed: make a new AsyncQoder, or use it before leaving its block"
+            )
+
+    def _time_left(self, progress: _Progress) -> float | None:
+        deadline = self.settings.retry.deadline
+        return None if deadline is None else max(0.0, deadline - (self.clock.now() - progress.started))
+
+    def _wait(self, failure: Failure, progress: _Progress) -> float | None:
+        return wait_before_next(
+            self.settings.retry,
+            attempt=progress.attempts,
+            asked=failure.asked,
+            elapsed=self.clock.now() - progress.started,
+            jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+        )
+
+    def _request(self, call: Call[T], token: Redacted, left: float | None) -> Outgoing:
+        settings = self.settings
+        headers = {**settings.headers, "Authorization": Redacted(f"Bearer {token}")}
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        address = f"{self._base}{call.path}?{call.query}" if call.query else self._base + call.path
+        return Outgoing(
+            method=call.method,
+            url=URL(address, encoded=True),
+            headers=headers,
+            body=call.body,
+            timeout=settings.timeout if left is None else min(settings.timeout, left),
+            max_body=settings.max_body,
+            proxy=self.connections.proxy(settings.base_url),
+        )
+
+    def _report(
+        self, call: Call[T], got: Answer | Fault, outcome: T | Failure, progress: _Progress, sent: float
+    ) -> None:
+        hook = self.settings.on_attempt
+        if not is_wanted(hook, failed=isinstance(outcome, Failure)):
+            return
+        attempt = Attempt(
+            method=call.method,
+            path=call.path,
+            status=got.status if isinstance(got, Answer) else None,
+            duration=self.clock.now() - sent,
+            attempt=progress.attempts,
+            wait=progress.wait,
+            request_id=request_id(got.headers) if isinstance(got, Answer) else None,
+            reason=str(outcome.error) if isinstance(outcome, Failure) else None,
+        )
+        report(attempt, hook)
+
+
+def _final_error(call: Call[T], progress: _Progress) -> QoderError:
+    failure = progress.failure
+    if failure is None:
+        return APITimeoutError(
+            f"{call.method} {call.path} was not sent: the deadline passed while it waited for its turn"
+        )
+    if call.triggers is None or not failure.may_have_acted:
+        return failure.error
+    assert call.idempotency_key is not None  # noqa: S101  every write carries one
+    assert progress.sent_at is not None  # noqa: S101  it failed, so it was sent
+    return AmbiguousTriggerError(
+        str(failure.error),
+        idempotency_key=call.idempotency_key,
+        deployment_id=call.triggers,
+        sent_at=progress.sent_at,
+        request_id=failure.error.request_id,
+    )
