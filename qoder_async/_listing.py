@@ -1,0 +1,129 @@
+"""A list of the service, and how one page of it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from qoder_async._http.call import Call
+from qoder_async._walk import Fetched
+from qoder_async._wire.cursors import CursorStyle, Envelope
+from qoder_async._wire.decode import RawRecord, decode_page, split_page
+from qoder_async._wire.failures import request_id
+from qoder_async._wire.query import encode_query
+from qoder_async.errors import BadRequestError
+from qoder_async.models import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qoder_async._http.exchange import Answer
+    from qoder_async._http.transport import Transport
+    from qoder_async._wire.cursors import Cursor
+    from qoder_async._wire.decode import DecodedPage, SplitPage
+
+T = TypeVar("T", bound=Record)
+F = TypeVar("F")
+
+_SAFE_PAGE = 100
+"""The page size that every documented generation of the service accepts."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listing(Generic[T]):
+    """A list of the service.
+
+    Attributes:
+        transport: What sends the requests.
+        path: The path below the base URL.
+        model: What the records are.
+        query: The filters, as the service spells them.
+        style: Which cursors the list takes.
+        keeps: The same filters for the client, ``None`` where nothing is filtered: some generations of the service
+            do not know some filters and send everything.
+    """
+
+    transport: Transport
+    path: str
+    model: type[T]
+    query: tuple[tuple[str, Any], ...] = ()
+    style: CursorStyle = "ids"
+    keeps: Callable[[T], bool] | None = None
+
+    async def fetch(self, cursor: Cursor | None, page_size: int) -> Fetched[T]:
+        """Fetch a page.
+
+        Args:
+            cursor: Where it begins, ``None`` for the beginning of the list.
+            page_size: How many records are wanted.
+
+        Returns:
+            The page with its records decoded.
+        """
+        return await self._fetch(cursor, page_size, self._read)
+
+    async def fetch_raw(self, cursor: Cursor | None, page_size: int) -> Fetched[RawRecord]:
+        """Fetch a page and leave its records as they came.
+
+        Args:
+            cursor: Where it begins, ``None`` for the beginning of the list.
+            page_size: How many records are wanted.
+
+        Returns:
+            The page with the bytes of its records.
+        """
+        return await self._fetch(cursor, page_size, _read_raw)
+
+    async def _fetch(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
+        traits = self.transport.traits
+        size = traits.page_size(page_size)
+        refusal: BadRequestError | None = None
+        try:
+            return await self.transport.send(self._call(cursor, size, parse))
+        except BadRequestError as error:
+            if size <= _SAFE_PAGE or error.param not in (None, "limit"):
+                raise
+            refusal = error
+        try:
+            page = await self.transport.send(self._call(cursor, _SAFE_PAGE, parse))
+        except BadRequestError:
+            # It was not the size, after all.
+            raise refusal from None
+        traits.largest_page = _SAFE_PAGE
+        return page
+
+    def _call(self, cursor: Cursor | None, size: int, parse: Callable[[Answer], F]) -> Call[F]:
+        place = ((cursor.parameter, cursor.value),) if cursor is not None and cursor.value else ()
+        query = encode_query((*self.query, ("limit", size), *place))
+        return Call(method="GET", path=self.path, query=query, parse=parse)
+
+    def _read(self, answer: Answer) -> Fetched[T]:
+        page = decode_page(answer.body, self.model)
+        return Fetched(
+            records=page.records,
+            envelope=_envelope(page),
+            request_id=request_id(answer.headers),
+            body=answer.body,
+        )
+
+
+def _read_raw(answer: Answer) -> Fetched[RawRecord]:
+    page = split_page(answer.body)
+    return Fetched(
+        records=page.records,
+        envelope=_envelope(page),
+        request_id=request_id(answer.headers),
+        body=answer.body,
+    )
+
+
+def _envelope(page: DecodedPage[Any] | SplitPage) -> Envelope:
+    """Take the ids of the records where the answer does not name them itself."""
+    records = page.records
+    return Envelope(
+        has_more=page.has_more,
+        next_page=page.next_page,
+        first_id=page.first_id or (records[0].id if records else None),
+        last_id=page.last_id or (records[-1].id if records else None),
+    )

@@ -1,0 +1,248 @@
+"""Lists of any length: cursors, pages, and the pager that walks them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from qoder_async._walk import Fetched, Identified, OnInvalid, Walk
+from qoder_async._wire.cursors import Cursor, read_cursor
+from qoder_async.errors import ConfigurationError, QoderError
+from qoder_async.models import Record
+from qoder_async.options import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+    from qoder_async._listing import Listing
+
+__all__ = ["Cursor", "Page", "Pager"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Identified)
+M = TypeVar("M", bound=Record)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Page(Generic[T]):
+    """One page of a list, after filtering.
+
+    Attributes:
+        items: The records, without those that this walk has delivered before.
+        next_cursor: Where the list goes on, ``None`` at its end.
+        request_id: The service's id of the request.
+        raw: The answer as it came.
+        problems: What was left out because it cannot be decoded, a line for each record.
+    """
+
+    items: list[T]
+    next_cursor: Cursor | None
+    request_id: str | None
+    raw: bytes = attrs.field(repr=False)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the list goes on."""
+        return self.next_cursor is not None
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Pager(Generic[M]):
+    """A list that is fetched page by page as it is walked.
+
+    Making a pager sends nothing; each iteration is a new walk from its start. Every error raised in a walk carries a
+    ``cursor``: the same call with ``cursor=error.cursor`` goes on where the walk broke.
+
+    Example:
+        ```python
+        async for run in qoder.runs.list("dep_…"):
+            print(run.id)
+        ```
+    """
+
+    _listing: Listing[M]
+    _page_size: int
+    _max_items: int | None
+    _cursor: Cursor | None
+    _prefetch: int
+    _on_invalid: OnInvalid
+
+    def __repr__(self) -> str:
+        start = f" from {self._cursor}" if self._cursor else ""
+        return f"<Pager of {self._listing.path}{start}>"
+
+    async def __aiter__(self) -> AsyncGenerator[M, None]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
+
+    async def pages(self) -> AsyncGenerator[Page[M], None]:
+        """Walk the list page by page.
+
+        Yields:
+            Each page, also one on which nothing is left after filtering.
+
+        Raises:
+            QoderError: The walk broke; ``error.cursor`` goes on from there.
+        """
+        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps)) as pages:
+            async for page in pages:
+                yield page
+
+    async def first_page(self) -> Page[M]:
+        """Fetch one page.
+
+        Returns:
+            The page at the pager's start.
+
+        Raises:
+            QoderError: The request failed, or the first record cannot be decoded.
+        """
+        async with aclosing(attrs.evolve(self, prefetch=0).pages()) as pages:
+            async for page in pages:
+                return page
+        return Page(items=[], next_cursor=self._cursor, request_id=None, raw=b"")
+
+    async def collect(self, max_items: int | None = None) -> list[M]:
+        """Walk the list to its end and keep everything.
+
+        Args:
+            max_items: How many records are wanted at most; the pager's own ``max_items`` holds as well.
+
+        Returns:
+            The records.
+
+        Raises:
+            QoderError: The walk broke.
+        """
+        if max_items is None:
+            return [item async for item in self]
+        whole_number(max_items, "max_items", minimum=0)
+        most = max_items if self._max_items is None else min(max_items, self._max_items)
+        return [item async for item in attrs.evolve(self, max_items=most)]
+
+    async def raw(self) -> AsyncGenerator[bytes, None]:
+        """Walk the list without making models of its records.
+
+        Records that cannot be decoded are delivered like the others, unless a filter has to read them.
+
+        Yields:
+            The exact JSON bytes the service sent for each record.
+
+        Raises:
+            QoderError: The walk broke.
+        """
+        if self._listing.keeps is not None:
+            async with aclosing(self.pages()) as pages:
+                async for page in pages:
+                    for item in page.items:
+                        yield item.raw
+            return
+        async with aclosing(self._steps(self._listing.fetch_raw, None)) as raw_pages:
+            async for raw_page in raw_pages:
+                for record in raw_page.items:
+                    yield record.raw
+
+    async def _steps(
+        self,
+        fetch: Callable[[Cursor | None, int], Coroutine[Any, Any, Fetched[R]]],
+        keeps: Callable[[R], bool] | None,
+    ) -> AsyncGenerator[Page[R], None]:
+        walk = Walk(
+            self._cursor,
+            style=self._listing.style,
+            keeps=keeps,
+            max_items=self._max_items,
+            on_invalid=self._on_invalid,
+        )
+        size = self._request_size(filters=keeps is not None)
+        ahead: asyncio.Task[Fetched[R]] | None = None
+        try:
+            while not walk.is_over:
+                try:
+                    fetched = await (ahead or fetch(walk.cursor, size))
+                except QoderError as error:
+                    error.at(walk.cursor)
+                    raise
+                step = walk.take(fetched)
+                # Whatever is wrong with the page is raised before another is asked for.
+                ahead = (
+                    asyncio.create_task(fetch(walk.cursor, size))
+                    if self._prefetch and not walk.is_over
+                    else None
+                )
+                if step.is_page:
+                    yield Page(
+                        items=step.items,
+                        next_cursor=step.next_cursor,
+                        request_id=fetched.request_id,
+                        raw=fetched.body,
+                        problems=step.problems,
+                    )
+                if step.error is not None:
+                    raise step.error
+        finally:
+            if ahead is not None:
+                await _end(ahead)
+
+    def _request_size(self, *, filters: bool) -> int:
+        """Ask for no more than is wanted, where every record that comes is delivered."""
+        resumes_within = self._cursor is not None and self._cursor.skip
+        if self._max_items is None or filters or resumes_within:
+            return self._page_size
+        return max(1, min(self._page_size, self._max_items))
+
+
+def make_pager(
+    listing: Listing[M],
+    *,
+    page_size: int,
+    max_items: int | None,
+    cursor: Cursor | str | None,
+    prefetch: int,
+    on_invalid: OnInvalid,
+) -> Pager[M]:
+    """Check how a list is to be walked.
+
+    Args:
+        listing: The list.
+        page_size: How many records are asked for at a time.
+        max_items: How many are delivered at most, ``None`` for all.
+        cursor: Where to begin, ``None`` for the beginning.
+        prefetch: 1 to fetch the next page while one is used, 0 not to.
+        on_invalid: ``"raise"`` or ``"skip"`` records that cannot be decoded.
+
+    Returns:
+        The pager.
+
+    Raises:
+        ConfigurationError: One of them cannot be meant.
+    """
+    whole_number(page_size, "page_size", minimum=1)
+    if max_items is not None:
+        whole_number(max_items, "max_items", minimum=0)
+    if isinstance(prefetch, bool) or prefetch not in (0, 1):
+        raise ConfigurationError(f"prefetch must be 0 or 1, got {prefetch!r}")
+    if on_invalid not in ("raise", "skip"):
+        raise ConfigurationError(f"on_invalid must be 'raise' or 'skip', got {on_invalid!r}")
+    return Pager(
+        listing=listing,
+        page_size=page_size,
+        max_items=max_items,
+        cursor=read_cursor(cursor),
+        prefetch=prefetch,
+        on_invalid=on_invalid,
+    )
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """End a task, and see to it that what it raised is not reported as forgotten."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
