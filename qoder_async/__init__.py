@@ -1,0 +1,141 @@
+"""The async Python SDK for deployments and runs of the Qoder Cloud Agents API.
+
+    from qoder_async import AsyncQoder
+
+    async with AsyncQoder() as qoder:
+        async for run in qoder.runs.list("dep_…"):
+            print(run.id)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from qoder_async._http.attempt import Attempt
+from qoder_async._http.response import Response
+from qoder_async._version import __version__
+from qoder_async._wire.unset import UNSET
+from qoder_async.client import AsyncQoder
+from qoder_async.errors import (
+    AmbiguousTriggerError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConfigurationError,
+    ConflictError,
+    ExportError,
+    FeatureNotAvailableError,
+    NotFoundError,
+    PaginationError,
+    PaginationLoopError,
+    PermissionDeniedError,
+    QoderError,
+    RateLimitError,
+    ResponseDecodeError,
+    RunFailedError,
+    RunTimeoutError,
+    ServerError,
+    UnsupportedFilterError,
+)
+from qoder_async.models import (
+    AgentRef,
+    Budget,
+    Deployment,
+    DeploymentRun,
+    DeploymentStatus,
+    OpenEnum,
+    PausedReason,
+    PausedReasonError,
+    Record,
+    RunError,
+    RunExtras,
+    RunStatus,
+    Schedule,
+    Session,
+    SessionAgent,
+    SessionError,
+    SessionEvent,
+    SessionStats,
+    SessionStatus,
+    SessionUsage,
+    StopReason,
+    TriggerContext,
+    TriggerType,
+)
+from qoder_async.options import Pace, Poll, RetryPolicy
+from qoder_async.paging import Cursor, Page, Pager
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+    converter: Converter
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AgentRef",
+    "AmbiguousTriggerError",
+    "AsyncQoder",
+    "Attempt",
+    "AuthenticationError",
+    "BadRequestError",
+    "Budget",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "Cursor",
+    "Deployment",
+    "DeploymentRun",
+    "DeploymentStatus",
+    "ExportError",
+    "FeatureNotAvailableError",
+    "NotFoundError",
+    "OpenEnum",
+    "Pace",
+    "Page",
+    "Pager",
+    "PaginationError",
+    "PaginationLoopError",
+    "PausedReason",
+    "PausedReasonError",
+    "PermissionDeniedError",
+    "Poll",
+    "QoderError",
+    "RateLimitError",
+    "Record",
+    "Response",
+    "ResponseDecodeError",
+    "RetryPolicy",
+    "RunError",
+    "RunExtras",
+    "RunFailedError",
+    "RunStatus",
+    "RunTimeoutError",
+    "Schedule",
+    "ServerError",
+    "Session",
+    "SessionAgent",
+    "SessionError",
+    "SessionEvent",
+    "SessionStats",
+    "SessionStatus",
+    "SessionUsage",
+    "StopReason",
+    "TriggerContext",
+    "TriggerType",
+    "UNSET",
+    "UnsupportedFilterError",
+    "__version__",
+    "converter",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Making the converter costs more than the rest of the import, and few programs need it.
+    if name == "converter":
+        from qoder_async._wire.converter import get_converter  # noqa: PLC0415
+
+        return get_converter()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

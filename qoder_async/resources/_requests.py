@@ -1,0 +1,122 @@
+"""The two kinds of request that resources make: read one thing, change one thing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import msgspec
+
+from qoder_async._http.call import Call
+from qoder_async._wire.decode import decode_record
+from qoder_async._wire.headers import check_header_value
+from qoder_async._wire.unset import UNSET
+from qoder_async.errors import ConfigurationError
+from qoder_async.models import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qoder_async._http.exchange import Answer
+
+M = TypeVar("M", bound=Record)
+
+
+def reading(path: str, model: type[M]) -> Call[M]:
+    """Describe the reading of one record.
+
+    Args:
+        path: The path below the base URL.
+        model: What the record is.
+
+    Returns:
+        The call.
+    """
+    return Call(method="GET", path=path, parse=_parser(model))
+
+
+def writing(
+    path: str,
+    model: type[M],
+    fields: Mapping[str, Any],
+    *,
+    idempotency_key: str | None = None,
+    triggers: str | None = None,
+) -> Call[M]:
+    """Describe a change that answers with one record.
+
+    Args:
+        path: The path below the base URL.
+        model: What the record is.
+        fields: The body; what is ``UNSET`` is left out.
+        idempotency_key: The caller's key, ``None`` to mint one.
+        triggers: The id of the deployment of which it starts a run.
+
+    Returns:
+        The call, with the key that all its attempts carry.
+
+    Raises:
+        ConfigurationError: The key cannot stand in a header, or a field has no JSON form.
+    """
+    return Call(
+        method="POST",
+        path=path,
+        parse=_parser(model),
+        body=write_json({name: value for name, value in fields.items() if value is not UNSET}),
+        idempotency_key=settle_key(idempotency_key),
+        triggers=triggers,
+    )
+
+
+def settle_key(given: str | None) -> str:
+    """Settle the idempotency key of a write.
+
+    Args:
+        given: The caller's key, ``None`` to mint one.
+
+    Returns:
+        The key.
+
+    Raises:
+        ConfigurationError: It cannot stand in a header.
+    """
+    return str(uuid.uuid4()) if given is None else check_header_value(given, "idempotency_key")
+
+
+def write_json(value: Any) -> bytes:
+    """Write a body.
+
+    Args:
+        value: JSON values, models and aware datetimes.
+
+    Returns:
+        The JSON text.
+
+    Raises:
+        ConfigurationError: Something in it has no JSON form.
+    """
+    try:
+        return msgspec.json.encode(_plain(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise ConfigurationError(f"The body cannot be written as JSON: {reason}")
+
+
+def _plain(value: Any) -> Any:
+    """Turn models into the JSON they stand for; msgspec would write their absent fields as null."""
+    if attrs.has(type(value)):
+        # Only models need the converter, which is slow to import.
+        from qoder_async._wire.converter import get_converter  # noqa: PLC0415
+
+        return get_converter().unstructure(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _parser(model: type[M]) -> Callable[[Answer], M]:
+    return lambda answer: decode_record(answer.body, model)
