@@ -1,0 +1,131 @@
+"""Everything the project runs: `nox -l` lists it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.11.12"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = nox.project.python_versions(PROJECT)
+
+
+def find_python(version: str) -> Path | None:
+    """Find an interpreter of this version that runs: on the PATH, or one that pyenv installed.
+
+    A file that is there proves nothing: pyenv has a shim for every version, which fails if not selected.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    folders += sorted(pyenv.glob(f"versions/{version}.*/bin"), reverse=True)
+    candidates = (shutil.which(f"python{version}", path=folder) for folder in folders)
+    return next((Path(path) for path in candidates if path and runs_as(path, version)), None)
+
+
+def runs_as(path: str, version: str) -> bool:
+    """Whether this file runs and is that Python."""
+    code = "import sys; print('%d.%d%s' % (*sys.version_info[:2], getattr(sys, 'abiflags', '')))"
+    try:
+        done = subprocess.run([path, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+def found_pythons() -> list[str]:
+    """List the supported versions that are here, and let nox find each of them."""
+    found = {version: find_python(version) for version in SUPPORTED}
+    if missing := [version for version, path in found.items() if path is None]:
+        print(f"noxfile: no Python {', '.join(missing)} here: left out", file=sys.stderr)
+    folders = dict.fromkeys(str(path.parent) for path in found.values() if path)
+    os.environ["PATH"] = os.pathsep.join([*os.get_exec_path(), *folders])
+    return [version for version, path in found.items() if path]
+
+
+PYTHONS = found_pythons() or SUPPORTED  # with none of them here, nox names what it misses
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+
+
+def requirements(*groups: str) -> tuple[str, ...]:
+    """Read dependency groups from pyproject.toml."""
+    return nox.project.dependency_groups(PROJECT, *groups)
+
+
+def install_project(session: nox.Session, *extra: str, extras: str = "cli") -> None:
+    """Install the project as its users do: built, not editable, so that a file left out of the wheel shows.
+
+    `run_tests` keeps the checkout off `sys.path`; `[tool.coverage.paths]` leads figures back to it.
+    """
+    # uv keeps what it built until pyproject.toml changes; pip builds a folder anew each time
+    fresh = ["--reinstall-package", PROJECT["project"]["name"]] if session.venv_backend == "uv" else []
+    session.install(*fresh, f".[{extras}]" if extras else ".", *extra)
+
+
+def run_tests(session: nox.Session, *runner: str) -> None:
+    """Run pytest with warnings as errors from the interpreter's start on."""
+    command = ["python", "-X", "dev", "-W", "error", *runner, "-m", "pytest", *session.posargs]
+    session.run(*command, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session(python=NEWEST)
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*requirements("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=NEWEST)
+def types(session: nox.Session) -> None:
+    """Check types: the package with mypy, its public surface with pyright too."""
+    install_project(session, *requirements("test", "types"))
+    session.run("mypy")
+    try:  # pyright needs node, which is not to be had everywhere
+        session.install(*requirements("pyright"))
+        session.run("pyright", "--version")
+    except nox.command.CommandFailed:
+        session.warn("pyright or its node could not be had here: only mypy ran")
+    else:
+        session.run("pyright")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests; what follows `--` goes to pytest."""
+    install_project(session, *requirements("test"))
+    run_tests(session)
+
+
+@nox.session(python=NEWEST)
+def coverage(session: nox.Session) -> None:
+    """Run the tests and ask how much of the code, branches included, they reach."""
+    install_project(session, *requirements("test", "coverage"))
+    session.run("coverage", "erase")
+    run_tests(session, "-m", "coverage", "run")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=OLDEST)
+def floors(session: nox.Session) -> None:
+    """Run the tests with the oldest dependencies that pyproject.toml allows."""
+    install_project(session, *requirements("test"), "-c", "tests/floors.txt")
+    run_tests(session)
+
+
+@nox.session(python=NEWEST)
+def bench(session: nox.Session) -> None:
+    """Measure; what follows `--` goes to `python -m benchmarks`."""
+    install_project(session, *requirements("compare"), extras="")
+    session.run("python", "-m", "benchmarks", *session.posargs)
