@@ -1,0 +1,95 @@
+"""Every example of the README and of the docstrings runs, against the simulator."""
+
+import ast
+import inspect
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qoder_async
+from qoder_async import AsyncQoder
+from qoder_async.simulator import Simulator
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str) -> list[str]:
+    return [textwrap.dedent(body) for _, body in BLOCK.findall(text)]
+
+
+def documented() -> dict[str, str]:
+    """Find the examples of the docstrings, by the name of what they explain."""
+    found: dict[str, str] = {}
+    for info in pkgutil.walk_packages(qoder_async.__path__, "qoder_async."):
+        if info.name.endswith((".__main__", ".pytest_plugin")):
+            continue
+        module = __import__(info.name, fromlist=["_"])
+        for name, thing in vars(module).items():
+            if getattr(thing, "__module__", None) != info.name:
+                continue
+            members = {name: thing} | (
+                {f"{name}.{member}": part for member, part in vars(thing).items()} if inspect.isclass(thing) else {}
+            )
+            for label, member in members.items():
+                for number, body in enumerate(blocks(inspect.getdoc(member) or "")):
+                    found[f"{info.name}.{label}-{number}"] = body
+    return found
+
+
+async def execute(code: str, names: dict[str, Any]) -> None:
+    compiled = compile(code, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(compiled, names)  # noqa: S307
+    if inspect.iscoroutine(result):
+        await result
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch):
+    """A service with a deployment of 250 runs, found through the environment."""
+    async with Simulator(shape="extended", seed=7) as sim:
+        deployment = sim.add_deployment(name="nightly")
+        sim.add_runs(deployment, 250)
+        monkeypatch.setenv("QODER_BASE_URL", sim.url)
+        monkeypatch.setenv("QODER_ACCESS_TOKEN", "pt-example")
+        async with AsyncQoder() as qoder:
+            public = {name: getattr(qoder_async, name) for name in qoder_async.__all__}
+            yield sim, deployment, public | {"Simulator": Simulator, "qoder": qoder}
+
+
+async def test_readme(world, capsys: pytest.CaptureFixture[str]) -> None:
+    sim, deployment, names = world
+    before = sim.run_ids(deployment)
+    for block in blocks(README.read_text("utf-8")):
+        await execute(block.replace("dep_…", deployment), names)
+    assert [run.id for run in names["newest"]] == before[:10]
+    assert names["seen"] == before
+    assert names["run"].deployment_id == deployment
+    assert names["run"].id in sim.run_ids(deployment)
+    assert (await names["qoder"].deployments.get(names["deployment"])).status == "paused"
+    assert len(names["runs"]) == 250
+    assert "not_found" not in capsys.readouterr().err
+
+
+EXAMPLES = documented()
+
+
+def test_there_are_examples() -> None:
+    assert any("AsyncQoder" in name for name in EXAMPLES)
+    assert len(blocks(README.read_text("utf-8"))) >= 10
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_docstring(name: str, world) -> None:
+    sim, deployment, names = world
+    code = EXAMPLES[name].replace("dep_…", deployment).replace("drun_…", sim.run_ids(deployment)[0])
+    sim.requests.clear()
+    if "/agents" in code:
+        # The simulator has no agents; any endpoint shows the call.
+        code = code.replace("/agents", "/deployments")
+    await execute(code, names)
+    assert sim.requests
