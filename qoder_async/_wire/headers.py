@@ -17,6 +17,7 @@ _OURS = frozenset(
     {"authorization", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"}
 )
 
+REDACTED = "[redacted]"
 USER_AGENT = f"qoder-async/{__version__}"
 
 
@@ -26,7 +27,7 @@ class Redacted(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "'[redacted]'"
+        return repr(REDACTED)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret cannot be pickled")

@@ -1,0 +1,216 @@
+"""From the bytes of an answer to models.
+
+Each record is decoded straight into its class by msgspec. One that msgspec refuses goes through the
+converter, which is lenient about what the documents disagree on; one that the converter refuses too becomes
+an `InvalidRecord`. What is wrong with one record never costs the others anything.
+"""
+
+import json
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import attrs
+import msgspec
+
+from qoder_async.models import Record
+from qoder_async.models.record import keep_raw
+
+from .envelope import REFUSALS, NotJSONError, WrongShapeError, read_envelope, read_members, without_mark
+from .lenient_record import decode_leniently
+from .record_id import read_id
+
+__all__ = [
+    "DecodedPage",
+    "InvalidRecord",
+    "NotJSONError",
+    "RawRecord",
+    "SplitPage",
+    "WrongShapeError",
+    "decode_json",
+    "decode_page",
+    "decode_record",
+    "split_page",
+]
+
+T = TypeVar("T", bound=Record)
+
+
+@attrs.frozen
+class InvalidRecord:
+    """Stands in a page at the place of a record that cannot be decoded.
+
+    Attributes:
+        index: Its place in the page, from 0.
+        id: Its id, as well as it could be read; `None` where there is none.
+        problems: What is wrong, a line for each place: `data[17].agent.version: expected int, got 'x'`.
+        raw: The bytes sent for it.
+    """
+
+    index: int
+    id: str | None
+    problems: tuple[str, ...]
+    raw: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class DecodedPage(Generic[T]):
+    """A page of records.
+
+    Attributes:
+        records: The records in their order, an `InvalidRecord` at the place of each that cannot be decoded.
+        first_id: The id of the first record, as the page says.
+        last_id: The id of the last record, as the page says.
+        has_more: Whether the list goes on; `None` where the page does not say.
+        next_page: The cursor of the next page.
+    """
+
+    records: list[T | InvalidRecord]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool | None
+    next_page: str | None
+
+    @property
+    def invalid(self) -> list[InvalidRecord]:
+        """The records that cannot be decoded."""
+        return [record for record in self.records if isinstance(record, InvalidRecord)]
+
+
+class RawRecord(NamedTuple):
+    """A record as it came.
+
+    Attributes:
+        id: Its id, as well as it could be read; `None` where there is none.
+        raw: The bytes sent for it.
+    """
+
+    id: str | None
+    raw: bytes
+
+
+@attrs.frozen
+class SplitPage:
+    """A page of records that are left as they came.
+
+    Attributes:
+        records: The records in their order.
+        first_id: The id of the first record, as the page says.
+        last_id: The id of the last record, as the page says.
+        has_more: Whether the list goes on; `None` where the page does not say.
+        next_page: The cursor of the next page.
+    """
+
+    records: list[RawRecord]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool | None
+    next_page: str | None
+
+
+def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
+    """Decode a page of a list.
+
+    Raises:
+        NotJSONError: The body is not JSON.
+        WrongShapeError: It is JSON, and no page.
+    """
+    envelope = read_envelope(body)
+    decode = _decoder(model).decode
+    records: list[T | InvalidRecord] = []
+    for index, piece in enumerate(envelope.data):
+        raw = bytes(piece)
+        try:
+            record = decode(raw)
+        except REFUSALS:
+            records.append(_decode_oddity(raw, model, index))
+        else:
+            keep_raw(record, raw)
+            records.append(record)
+    return DecodedPage(
+        records,
+        envelope.first_id or None,
+        envelope.last_id or None,
+        envelope.has_more,
+        envelope.next_page or None,
+    )
+
+
+def split_page(body: bytes) -> SplitPage:
+    """Cut a page of a list into the bytes of its records, without decoding them.
+
+    Raises:
+        NotJSONError: The body is not JSON.
+        WrongShapeError: It is JSON, and no page.
+    """
+    envelope = read_envelope(body)
+    raws = map(bytes, envelope.data)
+    return SplitPage(
+        [RawRecord(read_id(raw), raw) for raw in raws],
+        envelope.first_id or None,
+        envelope.last_id or None,
+        envelope.has_more,
+        envelope.next_page or None,
+    )
+
+
+def decode_record(body: bytes, model: type[T]) -> T:
+    """Decode an answer that is one record.
+
+    Raises:
+        NotJSONError: The body is not JSON.
+        WrongShapeError: It is JSON, and no such record.
+    """
+    raw = without_mark(body).strip()
+    try:
+        record = _decoder(model).decode(raw)
+    except REFUSALS:
+        pass
+    else:
+        keep_raw(record, raw)
+        return record
+    read_members(raw)  # refuses what is no whole object, so that what is left is odd and not truncated
+    return decode_leniently(raw, model, "")
+
+
+def decode_json(body: bytes) -> Any:
+    """Decode any JSON, with the leniency of the standard library where msgspec has none.
+
+    Raises:
+        NotJSONError: The body is not JSON.
+    """
+    raw = without_mark(body)
+    try:
+        return msgspec.json.decode(raw)
+    except REFUSALS:
+        pass
+    try:
+        return json.loads(raw.decode(), strict=False)
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as error:
+        reason = getattr(error, "msg", None) or getattr(error, "reason", None) or "number out of range"
+    raise NotJSONError(reason if raw.strip() else "empty")
+
+
+def _decoder(model: type[T]) -> msgspec.json.Decoder[T]:
+    decoder = _decoders.get(model)
+    if decoder is None:
+        decoder = _decoders[model] = msgspec.json.Decoder(model, dec_hook=_make_word)
+    return decoder
+
+
+_decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
+
+
+def _make_word(kind: Any, text: Any) -> Any:
+    return kind(text)
+
+
+def _decode_oddity(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:
+    path = f"data[{index}]"
+    try:
+        return decode_leniently(raw, model, path)
+    except WrongShapeError as error:
+        problems = error.problems
+    except NotJSONError as error:
+        problems = (f"{path}: {error}",)
+    return InvalidRecord(index, read_id(raw), problems, raw)

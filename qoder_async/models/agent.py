@@ -1,0 +1,52 @@
+"""The agent a deployment, a run or a session works with."""
+
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class AgentRef:
+    """The agent and the version of it that does the work.
+
+    Attributes:
+        id: The agent's id.
+        version: The version, resolved to a number by the service.
+        type: Always `"agent"`.
+    """
+
+    id: str
+    version: int
+    type: str = "agent"
+
+
+@attrs.frozen(kw_only=True)
+class SessionAgent:
+    """The agent as it was when a session started, settings and all (source: GO-C).
+
+    Attributes:
+        id: The agent's id.
+        version: The agent's version.
+        type: Always `"agent"`.
+        name: The agent's name.
+        description: The agent's description.
+        model: The model's name, or an object with its `id` and settings.
+        system: The system prompt; not shown in `repr`.
+        tools: The tools the agent may use; not shown in `repr`.
+        skills: The agent's skills; not shown in `repr`.
+        mcp_servers: The MCP servers the agent may reach; not shown in `repr`, as settings may hold secrets.
+    """
+
+    id: str
+    version: int | None = None
+    type: str = "agent"
+    name: str | None = None
+    description: str | None = attrs.field(default=None, repr=False)
+    model: str | dict[str, Any] | None = attrs.field(default=None, repr=False)
+    system: str | None = attrs.field(default=None, repr=False)
+    tools: list[Any] = attrs.field(factory=list, repr=False)
+    skills: list[Any] = attrs.field(factory=list, repr=False)
+    mcp_servers: list[Any] = attrs.field(factory=list, repr=False)
+
+    def __hash__(self) -> int:
+        return hash(self.id)

@@ -1,0 +1,133 @@
+"""A deployment: an agent, what it is told, and perhaps a schedule."""
+
+from typing import Any
+
+import attrs
+
+from .agent import AgentRef
+from .enums import DeploymentStatus
+from .record import Record, Timestamp
+
+
+@attrs.frozen(kw_only=True)
+class Schedule:
+    """When a deployment runs by itself.
+
+    Attributes:
+        expression: Five cron fields.
+        timezone: The IANA name of the zone the expression is read in.
+        type: Always `"cron"`.
+        upcoming_runs_at: The next times, five in all samples; none once archived, still there while paused
+            (D1-pause, D1-archive).
+        last_run_at: When it ran last; absent before the first run, set by manual runs too (GO-C).
+    """
+
+    expression: str
+    timezone: str | None = None
+    type: str = "cron"
+    upcoming_runs_at: list[Timestamp] = attrs.field(factory=list, repr=False)
+    last_run_at: Timestamp | None = attrs.field(default=None, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((self.expression, self.timezone))
+
+
+@attrs.frozen(kw_only=True)
+class PausedReasonError:
+    """The error that made the service pause a deployment.
+
+    Attributes:
+        type: A word for programs, of the same family as `RunError.type`.
+        message: A text for people; never seen in a sample.
+    """
+
+    type: str
+    message: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PausedReason:
+    """Why a deployment is paused.
+
+    Attributes:
+        type: `"manual"`, or `"error"` when the service paused it.
+        error: The error, when the service paused it.
+    """
+
+    type: str
+    error: PausedReasonError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """What may be spent.
+
+    Attributes:
+        type: Always `"limit"`.
+        max_credit_cost: Credits, as a decimal text (source: PY 0.8 and later).
+        max_list_cost: An object with `amount` and `currency`, which SDKs before 0.8 had in its place.
+    """
+
+    type: str = "limit"
+    max_credit_cost: str | None = None
+    max_list_cost: dict[str, Any] | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.max_credit_cost))
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Deployment(Record):
+    """An agent that can be triggered, by hand or by a schedule.
+
+    Attributes:
+        id: The deployment's id (`dep_…`).
+        name: Its name; archiving appends `_archived_<unix seconds>` (D1-archive).
+        agent: The agent and version it runs.
+        environment_id: The environment it runs in.
+        status: `active` or `paused`; an archived one still says `active`: ask `is_archived`.
+        created_at: When it was made.
+        updated_at: When it was changed last.
+        type: Always `"deployment"`.
+        description: What it is for.
+        environment_variables: Lines of `KEY=value`, or a mapping; absent in G1; not shown in `repr`.
+        initial_events: What the agent is told; their `content` is a text (G1) or a list of blocks; not shown
+            in `repr`.
+        resources: Files, repositories and memories it works with; not shown in `repr`.
+        vault_ids: The vaults it may read.
+        metadata: The caller's own values: texts, but for the nested object `cas_config` (G1); not shown in
+            `repr`.
+        schedule: When it runs by itself; `None` when it only runs by hand.
+        paused_reason: Why it is paused, when it is.
+        archived_at: When it was archived, if it was.
+        budget: What it may spend, if that is limited.
+    """
+
+    _shown = ("id", "name", "status", "schedule", "paused_reason", "archived_at")
+
+    id: str
+    name: str
+    agent: AgentRef
+    environment_id: str
+    status: DeploymentStatus
+    created_at: Timestamp
+    updated_at: Timestamp
+    type: str = "deployment"
+    description: str | None = None
+    environment_variables: str | dict[str, Any] | None = None
+    initial_events: list[dict[str, Any]] = attrs.field(factory=list)
+    resources: list[dict[str, Any]] = attrs.field(factory=list)
+    vault_ids: list[str] = attrs.field(factory=list)
+    metadata: dict[str, Any] = attrs.field(factory=dict)
+    schedule: Schedule | None = None
+    paused_reason: PausedReason | None = None
+    archived_at: Timestamp | None = None
+    budget: Budget | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it has been archived, which `status` does not tell."""
+        return self.archived_at is not None

@@ -1,0 +1,105 @@
+"""A run of a deployment, in both of its shapes."""
+
+import attrs
+
+from .agent import AgentRef
+from .enums import RunStatus, TriggerType
+from .record import Record, Timestamp
+
+
+@attrs.frozen(kw_only=True)
+class TriggerContext:
+    """What started a run.
+
+    Attributes:
+        type: `manual`, `schedule`, `retry`, or a word not known yet.
+        scheduled_at: The time of the schedule that fired (source: GO-C; absent when triggered by hand).
+    """
+
+    type: TriggerType
+    scheduled_at: Timestamp | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RunError:
+    """Why a run failed, or why it never got a session.
+
+    Attributes:
+        type: A word for programs; the list of words is open (reference, section 2.4).
+        message: A text for people.
+    """
+
+    type: str
+    message: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RunExtras:
+    """What only the extended shape says about a run's work (source: D1-run, `cas_run_extras`).
+
+    Attributes:
+        attempt: Which attempt this is, from 1.
+        turn_id: The turn of the session that does the work.
+        started_at: When the work began.
+    """
+
+    attempt: int | None = None
+    turn_id: str | None = None
+    started_at: Timestamp | None = None
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class DeploymentRun(Record):
+    """One run of a deployment.
+
+    The extended shape (June 2026) has `status`, `triggered_at`, `completed_at`, `duration_ms` and
+    `cas_run_extras`. The lean shape (July 2026 on) has none of these and never changes: how the work went is
+    read from the session.
+
+    Attributes:
+        id: The run's id (`drun_…`).
+        deployment_id: The deployment it belongs to.
+        agent: The agent and version that ran.
+        trigger_context: What started it.
+        created_at: When the record was made; whole seconds in the lean shape.
+        type: Always `"deployment_run"`.
+        session_id: The session that does the work; absent as long as there is none.
+        error: Why it failed (extended), or why no session was made (lean).
+        status: How it stands; extended shape only.
+        triggered_at: When it was triggered; extended shape only.
+        completed_at: When it ended; extended shape, once it has ended.
+        duration_ms: How long it took, in milliseconds; extended shape, once completed.
+        cas_run_extras: More about the work; extended shape only.
+    """
+
+    _shown = ("id", "status", "deployment_id", "session_id", "error", "created_at")
+
+    id: str
+    deployment_id: str
+    agent: AgentRef
+    trigger_context: TriggerContext
+    created_at: Timestamp
+    type: str = "deployment_run"
+    session_id: str | None = None
+    error: RunError | None = None
+    status: RunStatus | None = None
+    triggered_at: Timestamp | None = None
+    completed_at: Timestamp | None = None
+    duration_ms: int | None = None
+    cas_run_extras: RunExtras | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def is_terminal(self) -> bool | None:
+        """Whether the run has ended: true, false, or `None` where only its session can tell."""
+        status = self.status
+        if status is None:
+            return True if self.error is not None and self.session_id is None else None
+        if status in _ENDED:
+            return True
+        return not status.is_known and self.completed_at is not None
+
+
+_ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED})

@@ -1,0 +1,102 @@
+"""A session: where the work of a run takes place."""
+
+from typing import Any
+
+import attrs
+
+from .agent import SessionAgent
+from .deployment import Budget
+from .enums import SessionStatus
+from .record import Record, Timestamp
+
+
+@attrs.frozen(kw_only=True)
+class SessionStats:
+    """How long a session has been at work.
+
+    Attributes:
+        active_seconds: Seconds spent working.
+        duration_seconds: Seconds from its start.
+    """
+
+    active_seconds: float | None = None
+    duration_seconds: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SessionUsage:
+    """What a session has cost so far; each number is a running total (source: GO-C, CB, PY).
+
+    Attributes:
+        total_credits: Credits in all.
+        model_credits: Credits for the model.
+        sandbox_runtime_credits: Credits for the sandbox.
+        input_tokens: Tokens read by the model (G0, PY).
+        output_tokens: Tokens written by the model (G0, PY).
+        active_seconds: Seconds spent working.
+    """
+
+    total_credits: float | None = None
+    model_credits: float | None = None
+    sandbox_runtime_credits: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    active_seconds: float | None = None
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Session(Record):
+    """A conversation with an agent, in which runs do their work.
+
+    Only `id` and `status` are always there: the answer to a cancellation has no more (source: SES1 cancel).
+
+    Attributes:
+        id: The session's id (`sess_…`).
+        status: How it stands. `idle` alone does not mean success; `terminated` is final.
+        type: Always `"session"`.
+        agent: The agent as it was when the session started.
+        agent_id: The agent's id (G1).
+        environment_id: The environment it works in.
+        deployment_id: The deployment that started it, if one did.
+        title: Its title.
+        turn_status: How the turn stands (G1: `idle`, `running`, `canceling`).
+        metadata: The caller's own values; not shown in `repr`.
+        environment_variables: A mapping, or lines of `KEY=value`; not shown in `repr`.
+        resources: Files, repositories and memories it works with; not shown in `repr`.
+        vault_ids: The vaults it may read.
+        memory_store_ids: The memory stores it may use (G1).
+        outcome_evaluations: Judgements of its outcome.
+        stats: How long it has been at work.
+        usage: What it has cost.
+        budget: What it may spend, if that is limited.
+        created_at: When it was made.
+        updated_at: When it was changed last.
+        archived_at: When it was archived, if it was.
+    """
+
+    _shown = ("id", "status", "deployment_id", "title", "created_at", "archived_at")
+
+    id: str
+    status: SessionStatus
+    type: str = "session"
+    agent: SessionAgent | None = None
+    agent_id: str | None = None
+    environment_id: str | None = None
+    deployment_id: str | None = None
+    title: str | None = None
+    turn_status: str | None = None
+    metadata: dict[str, Any] = attrs.field(factory=dict)
+    environment_variables: str | dict[str, Any] | None = None
+    resources: list[dict[str, Any]] = attrs.field(factory=list)
+    vault_ids: list[str] = attrs.field(factory=list)
+    memory_store_ids: list[str] = attrs.field(factory=list)
+    outcome_evaluations: list[Any] = attrs.field(factory=list)
+    stats: SessionStats | None = None
+    usage: SessionUsage | None = None
+    budget: Budget | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+    archived_at: Timestamp | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
