@@ -1,10 +1,10 @@
 """The async Python SDK for deployments and runs of the Qoder Cloud Agents API.
 
-    from qoder_async import AsyncQoder
+from qoder_async import AsyncQoder
 
-    async with AsyncQoder() as qoder:
-        async for run in qoder.runs.list("dep_…"):
-            print(run.id)
+async with AsyncQoder() as qoder:
+    async for run in qoder.runs.list("dep_…"):
+        print(run.id)
 """
 
 from typing import TYPE_CHECKING, Any

@@ -9,8 +9,9 @@ import attrs
 from qoder_async._http.call import Call
 from qoder_async._walk import Fetched
 from qoder_async._wire.cursors import CursorStyle, Envelope
-from qoder_async._wire.decode import RawRecord, decode_page, split_page
+from qoder_async._wire.decode import InvalidRecord, RawRecord, decode_page, split_page
 from qoder_async._wire.failures import request_id
+from qoder_async._wire.headers import REDACTED
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import BadRequestError
 from qoder_async.models import Record
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Record)
 F = TypeVar("F")
+R = TypeVar("R")
 
 _SAFE_PAGE = 100
 """The page size that every documented generation of the service accepts."""
@@ -101,7 +103,7 @@ class Listing(Generic[T]):
     def _read(self, answer: Answer) -> Fetched[T]:
         page = decode_page(answer.body, self.model)
         return Fetched(
-            records=page.records,
+            records=[_clean(record, answer) for record in page.records] if page.invalid else page.records,
             envelope=_envelope(page),
             request_id=request_id(answer.headers),
             body=answer.body,
@@ -116,6 +118,14 @@ def _read_raw(answer: Answer) -> Fetched[RawRecord]:
         request_id=request_id(answer.headers),
         body=answer.body,
     )
+
+
+def _clean(record: R, answer: Answer) -> R:
+    """Keep the token out of the error that a record will become, should the service have put it there."""
+    if not isinstance(record, InvalidRecord):
+        return record
+    problems = tuple(problem.replace(answer.token, REDACTED) for problem in record.problems)
+    return attrs.evolve(record, problems=problems, raw=record.raw.replace(answer.token.encode(), REDACTED.encode()))
 
 
 def _envelope(page: DecodedPage[Any] | SplitPage) -> Envelope:

@@ -119,9 +119,7 @@ class Walk(Generic[T]):
         records = fetched.records
         first = self.cursor.skip if self.cursor is not None else 0
         end = self._first_invalid(records, first)
-        fresh = self._fresh(
-            [record for record in records[first:end] if not isinstance(record, InvalidRecord)]
-        )
+        fresh = self._fresh([record for record in records[first:end] if not isinstance(record, InvalidRecord)])
         try:
             items = fresh if self._keeps is None else [record for record in fresh if self._keeps(record)]
         except UnsupportedFilterError as error:
@@ -137,9 +135,7 @@ class Walk(Generic[T]):
         problems = self._problems(fetched, first, end)
         return self._whole(fetched, items, problems, is_empty=not (fresh or problems))
 
-    def _whole(
-        self, fetched: Fetched[T], items: list[T], problems: tuple[str, ...], *, is_empty: bool
-    ) -> Step[T]:
+    def _whole(self, fetched: Fetched[T], items: list[T], problems: tuple[str, ...], *, is_empty: bool) -> Step[T]:
         self._empty_pages = self._empty_pages + 1 if is_empty else 0
         here = self.cursor
         error: PaginationError | None = None

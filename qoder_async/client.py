@@ -20,7 +20,6 @@ from qoder_async._http.traits import Traits
 from qoder_async._http.transport import Settings, Transport
 from qoder_async._wire.headers import Redacted, base_headers
 from qoder_async._wire.query import encode_query
-from qoder_async._wire.unset import UNSET
 from qoder_async.errors import ConfigurationError
 from qoder_async.options import (
     BASE_URL_VARIABLE,
@@ -167,9 +166,7 @@ class AsyncQoder:
         token = _token_from_environment() if token is None else _hide(token)
         options = _Options(
             token=token,
-            base_url=check_base_url(
-                base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=allow_insecure
-            ),
+            base_url=check_base_url(base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=allow_insecure),
             timeout=timeout,
             retry=retry,
             pace=pace,
@@ -255,9 +252,7 @@ class AsyncQoder:
         now = self._transport
         tokens = Tokens(other._options.token) if "token" in changes else now.settings.tokens
         pacing = other._options.pacing(now.clock) if "pace" in changes else now.pacing
-        other._assemble(
-            Transport(other._options.settings(tokens), now.connections, pacing, now.traits, now.clock)
-        )
+        other._assemble(Transport(other._options.settings(tokens), now.connections, pacing, now.traits, now.clock))
         return other
 
     async def request(
@@ -266,7 +261,7 @@ class AsyncQoder:
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
-        json: Any = UNSET,
+        json: Any = None,
     ) -> Response:
         """Call an endpoint that the SDK does not wrap, with its pace, retries and errors.
 
@@ -276,7 +271,7 @@ class AsyncQoder:
             path: The path below the base URL, such as ``"/agents"``, without a query.
             query: Query parameters; ``None`` leaves one out, a list repeats it, booleans and datetimes are spelled as
                 the service does.
-            json: The body: JSON values, models and aware datetimes.
+            json: The body: JSON values, models and aware datetimes; ``None`` sends none.
 
         Returns:
             The answer, a 2xx.
@@ -297,7 +292,7 @@ class AsyncQoder:
             method=verb,
             path=_check_path(path),
             query=encode_query(query or {}),
-            body=None if json is UNSET else write_json(json),
+            body=None if json is None else write_json(json),
             idempotency_key=None if verb in ("GET", "HEAD") else settle_key(None),
             parse=_whole_answer,
         )
@@ -310,11 +305,7 @@ def _whole_answer(answer: Answer) -> Response:
 
 def _check_path(path: object) -> str:
     parts = path.strip("/").split("/") if isinstance(path, str) else []
-    if (
-        not isinstance(path, str)
-        or _PATH.fullmatch(path) is None
-        or any(set(part) <= {"."} for part in parts)
-    ):
+    if not isinstance(path, str) or _PATH.fullmatch(path) is None or any(set(part) <= {"."} for part in parts):
         raise ConfigurationError(
             f"path must be a path below the base URL such as '/agents/agent_0199…', without query, got {path!r}"
         )

@@ -63,9 +63,7 @@ def whole_number(value: int, argument: str, *, minimum: int) -> int:
     return value
 
 
-def _set_seconds(
-    instance: object, attribute: attrs.Attribute[float], value: float | timedelta, *, zero: bool
-) -> None:
+def _set_seconds(instance: object, attribute: attrs.Attribute[float], value: float | timedelta, *, zero: bool) -> None:
     number = seconds(value, f"{type(instance).__name__}.{attribute.name}", zero=zero)
     object.__setattr__(instance, attribute.name, number)
 

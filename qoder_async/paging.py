@@ -171,11 +171,7 @@ class Pager(Generic[M]):
                     raise
                 step = walk.take(fetched)
                 # Whatever is wrong with the page is raised before another is asked for.
-                ahead = (
-                    asyncio.create_task(fetch(walk.cursor, size))
-                    if self._prefetch and not walk.is_over
-                    else None
-                )
+                ahead = asyncio.create_task(fetch(walk.cursor, size)) if self._prefetch and not walk.is_over else None
                 if step.is_page:
                     yield Page(
                         items=step.items,

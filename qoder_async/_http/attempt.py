@@ -80,5 +80,5 @@ def report(attempt: Attempt, hook: AttemptHook | None) -> None:
     if hook is not None:
         try:
             hook(attempt)
-        except Exception:
+        except Exception:  # noqa: BLE001  it is the caller's code, and logged
             _log.exception("on_attempt raised")

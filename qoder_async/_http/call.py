@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from qoder_async._http.exchange import Answer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qoder_async._http.exchange import Answer
 
 T = TypeVar("T")
 

@@ -74,18 +74,14 @@ class Connections:
                 return session
             await own.aclose()
         if self.is_closed or self._borrowed is None:
-            raise ClientClosedError(
-                "The client is closed: make a new AsyncQoder, or use it before leaving its block"
-            )
+            raise ClientClosedError("The client is closed: make a new AsyncQoder, or use it before leaving its block")
         if self._borrowed.closed:
             raise ClientClosedError("The session lent to AsyncQoder(session=…) is closed")
         connector = self._borrowed.connector
         # aiohttp has no public way to ask, and fails in the strangest places otherwise.
         loop = getattr(connector, "_loop", None)
         if loop is not None and loop is not asyncio.get_running_loop():
-            raise ConfigurationError(
-                "The session lent to AsyncQoder(session=…) belongs to another event loop"
-            )
+            raise ConfigurationError("The session lent to AsyncQoder(session=…) belongs to another event loop")
         return self._borrowed
 
     def proxy(self, base: URL) -> Proxy | None:
@@ -163,9 +159,7 @@ def _proxy_from_environment(base: URL) -> Proxy | None:
         return None
     url = URL(address)
     if url.scheme != "http":
-        raise ConfigurationError(
-            f"The environment names a proxy for {base.scheme}:// that is not an http:// address"
-        )
+        raise ConfigurationError(f"The environment names a proxy for {base.scheme}:// that is not an http:// address")
     headers: dict[str, str] = {}
     if url.user is not None:
         login = Redacted(aiohttp.encode_basic_auth(url.user, url.password or ""))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from qoder_async._http.connections import Proxy
+    from qoder_async._wire.headers import Redacted
 
 _CONNECT_SHARE = 0.95
 """The part of the time that connecting may take. Less than all of it, so that a connection that was never made is not
@@ -34,12 +35,14 @@ class Answer:
         status: The HTTP status.
         headers: The headers.
         body: The body, decompressed.
+        token: The token of the request, which an error must not repeat should the answer hold it.
         is_whole: Whether the body was read to its end; false where it is larger than is accepted.
     """
 
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
+    token: Redacted
     is_whole: bool = True
 
 
@@ -67,6 +70,7 @@ class Outgoing:
         method: The HTTP method.
         url: The address, encoded.
         headers: All headers, the token among them.
+        token: The token.
         body: The body.
         timeout: Seconds until the answer must be here whole.
         max_body: Bytes that are accepted.
@@ -76,6 +80,7 @@ class Outgoing:
     method: str
     url: URL
     headers: Mapping[str, str]
+    token: Redacted
     body: bytes | None
     timeout: float
     max_body: int
@@ -105,6 +110,10 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
         fault = Fault(f"no whole answer within {request.timeout:g} s", "timeout")
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
         fault = Fault(_text(error), "lost")
+    except RuntimeError as error:
+        if not session.closed:
+            raise
+        fault = Fault(_text(error), "unsent", is_passing=False)
     return fault
 
 
@@ -122,7 +131,7 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         proxy_headers=proxy.headers if proxy else None,
     ) as response:
         body = await _read(response, request.max_body)
-        return Answer(response.status, response.headers, body or b"", is_whole=body is not None)
+        return Answer(response.status, response.headers, body or b"", request.token, is_whole=body is not None)
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:

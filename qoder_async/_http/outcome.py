@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from qoder_async._http.exchange import Answer, Fault
 from qoder_async._http.retry import is_passing
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.failures import describe_body, request_id, status_error
+from qoder_async._wire.headers import REDACTED
 from qoder_async._wire.retry_after import retry_after
 from qoder_async.errors import APIConnectionError, APITimeoutError, QoderError, ResponseDecodeError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qoder_async._http.call import Call
+    from qoder_async._http.exchange import Answer, Fault
 
 T = TypeVar("T")
 
@@ -75,30 +76,29 @@ def read_fault(call: Call[T], fault: Fault) -> Failure:
     )
 
 
-def read_answer(call: Call[T], answer: Answer, *, token: str, now: datetime) -> T | Failure:
+def read_answer(call: Call[T], answer: Answer, *, now: datetime) -> T | Failure:
     """Judge an answer.
 
     Args:
         call: The call.
         answer: What came back.
-        token: What must not be repeated in an error, should the answer hold it.
         now: The time of day.
 
     Returns:
         The result, or the failure.
     """
     if not 200 <= answer.status < 300:
-        return _read_refusal(_without(answer, token), now)
+        return _read_refusal(clean(answer), now)
     if not answer.is_whole:
         return _undecodable(call, answer, "the body is larger than max_body accepts", passing=False)
     try:
         return call.parse(answer)
     except NotJSONError as error:
-        came = describe_body(_without(answer, token).body, answer.headers.get("Content-Type", ""))
-        failure = _undecodable(call, _without(answer, token), f"not JSON: {error} ({came})", passing=True)
+        came = describe_body(clean(answer).body, answer.headers.get("Content-Type", ""))
+        failure = _undecodable(call, answer, f"not JSON: {error} ({came})", passing=True)
     except WrongShapeError as error:
-        problems = [problem.replace(token, "[redacted]") for problem in error.problems]
-        failure = _undecodable(call, _without(answer, token), "; ".join(problems), problems, passing=False)
+        problems = [problem.replace(answer.token, REDACTED) for problem in error.problems]
+        failure = _undecodable(call, answer, "; ".join(problems), problems, passing=False)
     return failure
 
 
@@ -118,19 +118,27 @@ def _read_refusal(answer: Answer, now: datetime) -> Failure:
 def _undecodable(
     call: Call[T], answer: Answer, reason: str, problems: list[str] | None = None, *, passing: bool
 ) -> Failure:
+    seen = clean(answer)
     error = ResponseDecodeError(
         f"The answer to {call.method} {call.path} cannot be read: {reason}",
         problems=problems or [reason],
-        body=answer.body,
-        request_id=request_id(answer.headers),
+        body=seen.body,
+        request_id=request_id(seen.headers),
     )
     return Failure(error=error, is_passing=passing, may_have_acted=True)
 
 
-def _without(answer: Answer, token: str) -> Answer:
-    """Take the token out of an answer that echoes it, before its text ends up in an error."""
-    headers = answer.headers
+def clean(answer: Answer) -> Answer:
+    """Take the token out of an answer that echoes it, before its text ends up in an error.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        The answer without the token.
+    """
+    token, headers = answer.token, answer.headers
     if any(token in value for value in headers.values()):
-        clean = CIMultiDict((name, value.replace(token, "[redacted]")) for name, value in headers.items())
-        headers = CIMultiDictProxy(clean)
-    return attrs.evolve(answer, headers=headers, body=answer.body.replace(token.encode(), b"[redacted]"))
+        cleaned = CIMultiDict((name, value.replace(token, REDACTED)) for name, value in headers.items())
+        headers = CIMultiDictProxy(cleaned)
+    return attrs.evolve(answer, headers=headers, body=answer.body.replace(token.encode(), REDACTED.encode()))

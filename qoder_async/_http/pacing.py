@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from qoder_async._http.outcome import Failure
 from qoder_async._http.pacer import Pacer
 from qoder_async._http.per_loop import PerLoop
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from qoder_async._http.call import Call
     from qoder_async._http.clock import Clock
+    from qoder_async._http.outcome import Failure
     from qoder_async.options import Pace
 
 T = TypeVar("T")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -143,11 +142,15 @@ class Transport:
         if left is None:
             await self.pacing.enter(call, slots)
             return True
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(left):
                 await self.pacing.enter(call, slots)
-                return True
-        return False
+        except TimeoutError:
+            return False
+        if self._time_left(progress) == 0:
+            slots.release()
+            return False
+        return True
 
     async def _attempt(self, call: Call[T], progress: _Progress) -> T | Failure:
         """Send a call once, give its slot back, and note in ``progress`` whether there is a next time."""
@@ -168,7 +171,7 @@ class Transport:
             self.check_open()
             outcome: T | Failure = read_fault(call, got)
         else:
-            outcome = read_answer(call, got, token=token, now=self.clock.wall())
+            outcome = read_answer(call, got, now=self.clock.wall())
         progress.refused_at = progress.wait = None
         if isinstance(outcome, Failure):
             self.pacing.learn(call, outcome, sent_at=sent, longest_pause=self.settings.retry.max_retry_after)
@@ -186,9 +189,7 @@ class Transport:
             ClientClosedError: The client is closed.
         """
         if self.is_closed or self.connections.is_closed:
-            raise ClientClosedError(
-                "The client is closed: make a new AsyncQoder, or use it before leaving its block"
-            )
+            raise ClientClosedError("The client is closed: make a new AsyncQoder, or use it before leaving its block")
 
     def _time_left(self, progress: _Progress) -> float | None:
         deadline = self.settings.retry.deadline
@@ -215,6 +216,7 @@ class Transport:
             method=call.method,
             url=URL(address, encoded=True),
             headers=headers,
+            token=token,
             body=call.body,
             timeout=settings.timeout if left is None else min(settings.timeout, left),
             max_body=settings.max_body,
@@ -235,7 +237,7 @@ class Transport:
             attempt=progress.attempts,
             wait=progress.wait,
             request_id=request_id(got.headers) if isinstance(got, Answer) else None,
-            reason=str(outcome.error) if isinstance(outcome, Failure) else None,
+            reason=" ".join(str(outcome.error).split()) if isinstance(outcome, Failure) else None,
         )
         report(attempt, hook)
 

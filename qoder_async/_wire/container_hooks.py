@@ -8,7 +8,7 @@ import attrs
 from cattrs import Converter
 from cattrs.cols import list_structure_factory
 
-from .json_types import UnexpectedTypeError, type_name
+from qoder_async._wire.json_types import UnexpectedTypeError, type_name
 
 Hook = Callable[[Any, Any], Any]
 

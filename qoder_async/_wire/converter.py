@@ -16,13 +16,12 @@ import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
+from qoder_async._wire import container_hooks, scalar_hooks
+from qoder_async._wire.json_types import UnexpectedTypeError
+from qoder_async._wire.restore import restore_as_sent
+from qoder_async._wire.timestamps import format_timestamp
 from qoder_async.models import OpenEnum, Record
 from qoder_async.models.record import keep_raw, read_raw
-
-from . import container_hooks, scalar_hooks
-from .json_types import UnexpectedTypeError
-from .restore import restore_as_sent
-from .timestamps import format_timestamp
 
 
 @functools.cache

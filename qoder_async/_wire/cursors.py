@@ -19,9 +19,7 @@ CursorStyle = Literal["ids", "pages"]
 
 _PARAMETERS = ("after_id", "before_id", "page")
 _TEXT = re.compile(r"(after_id|before_id|page)(?:\+(\d{1,9}))?:(.*)", re.DOTALL)
-_ALLOWED = (
-    'Cursor("after_id", "drun_…"), Cursor.after(run), or the text of a cursor such as "after_id:drun_…"'
-)
+_ALLOWED = 'Cursor("after_id", "drun_…"), Cursor.after(run), or the text of a cursor such as "after_id:drun_…"'
 
 
 @attrs.frozen

@@ -11,12 +11,18 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import attrs
 import msgspec
 
+from qoder_async._wire.envelope import (
+    REFUSALS,
+    NotJSONError,
+    WrongShapeError,
+    read_envelope,
+    read_members,
+    without_mark,
+)
+from qoder_async._wire.lenient_record import decode_leniently
+from qoder_async._wire.record_id import read_id
 from qoder_async.models import Record
 from qoder_async.models.record import keep_raw
-
-from .envelope import REFUSALS, NotJSONError, WrongShapeError, read_envelope, read_members, without_mark
-from .lenient_record import decode_leniently
-from .record_id import read_id
 
 __all__ = [
     "DecodedPage",
@@ -57,6 +63,7 @@ class DecodedPage(Generic[T]):
 
     Attributes:
         records: The records in their order, an `InvalidRecord` at the place of each that cannot be decoded.
+        invalid: Those that cannot be decoded.
         first_id: The id of the first record, as the page says.
         last_id: The id of the last record, as the page says.
         has_more: Whether the list goes on; `None` where the page does not say.
@@ -64,15 +71,11 @@ class DecodedPage(Generic[T]):
     """
 
     records: list[T | InvalidRecord]
+    invalid: list[InvalidRecord]
     first_id: str | None
     last_id: str | None
     has_more: bool | None
     next_page: str | None
-
-    @property
-    def invalid(self) -> list[InvalidRecord]:
-        """The records that cannot be decoded."""
-        return [record for record in self.records if isinstance(record, InvalidRecord)]
 
 
 class RawRecord(NamedTuple):
@@ -116,17 +119,21 @@ def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
     envelope = read_envelope(body)
     decode = _decoder(model).decode
     records: list[T | InvalidRecord] = []
-    for index, piece in enumerate(envelope.data):
-        raw = bytes(piece)
+    invalid: list[InvalidRecord] = []
+    for raw in map(bytes, envelope.data):
         try:
             record = decode(raw)
         except REFUSALS:
-            records.append(_decode_oddity(raw, model, index))
+            odd = _decode_oddity(raw, model, len(records))
+            records.append(odd)
+            if isinstance(odd, InvalidRecord):
+                invalid.append(odd)
         else:
             keep_raw(record, raw)
             records.append(record)
     return DecodedPage(
         records,
+        invalid,
         envelope.first_id or None,
         envelope.last_id or None,
         envelope.has_more,
@@ -194,15 +201,11 @@ def decode_json(body: bytes) -> Any:
 def _decoder(model: type[T]) -> msgspec.json.Decoder[T]:
     decoder = _decoders.get(model)
     if decoder is None:
-        decoder = _decoders[model] = msgspec.json.Decoder(model, dec_hook=_make_word)
+        decoder = _decoders[model] = msgspec.json.Decoder(model)
     return decoder
 
 
 _decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
-
-
-def _make_word(kind: Any, text: Any) -> Any:
-    return kind(text)
 
 
 def _decode_oddity(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from .diagnose import find_fault
-from .json_types import type_name
-from .splitter import SplitError, split_array, split_object
+from qoder_async._wire.diagnose import find_fault
+from qoder_async._wire.json_types import type_name
+from qoder_async._wire.splitter import SplitError, split_array, split_object
 
 
 class NotJSONError(Exception):

@@ -33,9 +33,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 _EXCERPT = 200
 
 
-def status_error(
-    status: int, headers: Mapping[str, str], body: bytes, *, retry_after: float | None
-) -> APIStatusError:
+def status_error(status: int, headers: Mapping[str, str], body: bytes, *, retry_after: float | None) -> APIStatusError:
     """Make the exception for an answer that is no success.
 
     Args:

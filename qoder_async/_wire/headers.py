@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
-_OURS = frozenset(
-    {"authorization", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"}
-)
+_OURS = frozenset({"authorization", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"})
 
 REDACTED = "[redacted]"
 USER_AGENT = f"qoder-async/{__version__}"
@@ -50,14 +48,10 @@ def check_token(value: object) -> Redacted:
     """
     if not isinstance(value, str) or not value.strip():
         kind = "an empty text" if isinstance(value, str) else type(value).__name__
-        raise ConfigurationError(
-            f"token must be a text such as 'pt-…' or a callable that returns one, got {kind}"
-        )
+        raise ConfigurationError(f"token must be a text such as 'pt-…' or a callable that returns one, got {kind}")
     token = Redacted(value.strip())
     if _VALUE.fullmatch(token) is None or " " in token:
-        raise ConfigurationError(
-            "token holds white space, control characters or others that a header cannot carry"
-        )
+        raise ConfigurationError("token holds white space, control characters or others that a header cannot carry")
     return token
 
 
@@ -102,9 +96,7 @@ def base_headers(extra: Mapping[str, str] | None, *, workspace_id: str | None) -
             instead = "; pass token=…" if name.lower() == "authorization" else ""
             raise ConfigurationError(f"headers: {name} is set by the library{instead}")
         if not isinstance(value, str) or _VALUE.fullmatch(value) is None:
-            raise ConfigurationError(
-                f"headers: the value of {name} must be a text of printable ASCII characters"
-            )
+            raise ConfigurationError(f"headers: the value of {name} must be a text of printable ASCII characters")
         headers = {known: text for known, text in headers.items() if known.lower() != name.lower()}
         headers[name] = Redacted(value)
     return headers

@@ -4,12 +4,11 @@ import json
 import math
 from typing import Any, NoReturn, TypeVar
 
+from qoder_async._wire.diagnose import find_fault
+from qoder_async._wire.envelope import NotJSONError, WrongShapeError
+from qoder_async._wire.json_types import type_name
 from qoder_async.models import Record
 from qoder_async.models.record import keep_raw
-
-from .diagnose import find_fault
-from .envelope import NotJSONError, WrongShapeError
-from .json_types import type_name
 
 T = TypeVar("T", bound=Record)
 
@@ -29,8 +28,8 @@ def decode_leniently(raw: bytes, model: type[T], path: str) -> T:
         WrongShapeError: It is no such record; `problems` name the places.
     """
     # cattrs is imported here, so that who never meets an odd record never waits for it.
-    from .converter import get_converter  # noqa: PLC0415
-    from .problems import list_problems  # noqa: PLC0415
+    from qoder_async._wire.converter import get_converter  # noqa: PLC0415
+    from qoder_async._wire.problems import list_problems  # noqa: PLC0415
 
     value = _load(raw, path)
     if not isinstance(value, dict):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from qoder_async._wire.timestamps import format_timestamp
 from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def read_time(value: Moment | None, argument: str) -> datetime | None:
         raise ConfigurationError(f"{argument} must be {_EXAMPLE}, got {value!r}")
     if moment.utcoffset() is None:
         raise ConfigurationError(
-            f"{argument} must say its offset, got {value!r}: write datetime(…, tzinfo=timezone.utc) or end the text with Z"
+            f"{argument} must say its offset, got {value!r}: "
+            "write datetime(…, tzinfo=timezone.utc) or end the text with Z"
         )
     return moment.astimezone(UTC)
 
@@ -63,9 +65,7 @@ def check_window(after: datetime | None, before: datetime | None, names: tuple[s
         ConfigurationError: It ends before it starts.
     """
     if after is not None and before is not None and before < after:
-        raise ConfigurationError(
-            f"{names[1]} ({before.isoformat()}) is before {names[0]} ({after.isoformat()})"
-        )
+        raise ConfigurationError(f"{names[1]} ({before.isoformat()}) is before {names[0]} ({after.isoformat()})")
 
 
 def format_time(moment: datetime) -> str:
@@ -77,8 +77,7 @@ def format_time(moment: datetime) -> str:
     Returns:
         RFC 3339 in UTC, with as many fraction digits as are needed.
     """
-    text = moment.astimezone(UTC).isoformat()
-    return f"{text.removesuffix('+00:00')}Z"
+    return format_timestamp(moment.astimezone(UTC))
 
 
 def just_before(moment: datetime | None) -> datetime | None:
@@ -129,6 +128,4 @@ def _spell(name: str, value: object) -> str:
         moment = read_time(value, name)
         assert moment is not None  # noqa: S101  read_time gives None only for None
         return format_time(moment)
-    raise ConfigurationError(
-        f"The query parameter {name!r} must be a text, number, boolean or datetime, got {value!r}"
-    )
+    raise ConfigurationError(f"The query parameter {name!r} must be a text, number, boolean or datetime, got {value!r}")

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from .envelope import REFUSALS
-from .splitter import SplitError, split_object
+from qoder_async._wire.envelope import REFUSALS
+from qoder_async._wire.splitter import SplitError, split_object
 
 
 class _Identified(msgspec.Struct):

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from .timestamps import has_offset, parse_timestamp
+from qoder_async._wire.timestamps import has_offset, parse_timestamp
 
 
 def restore_as_sent(model: Any, wire: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,9 @@ import datetime as dt
 import math
 from typing import Any
 
+from qoder_async._wire.json_types import UnexpectedTypeError, UnexpectedValueError
+from qoder_async._wire.timestamps import parse_timestamp
 from qoder_async.models import OpenEnum
-
-from .json_types import UnexpectedTypeError, UnexpectedValueError
-from .timestamps import parse_timestamp
 
 
 def structure_str(value: Any, _: Any) -> str:

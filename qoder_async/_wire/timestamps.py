@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from .json_types import UnexpectedValueError
+from qoder_async._wire.json_types import UnexpectedValueError
 
 _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d)$")
 

@@ -1,13 +1,13 @@
 """What the API speaks: frozen attrs classes with the wire's field names."""
 
-from .agent import AgentRef, SessionAgent
-from .deployment import Budget, Deployment, PausedReason, PausedReasonError, Schedule
-from .enums import DeploymentStatus, RunStatus, SessionStatus, TriggerType
-from .event import SessionError, SessionEvent, StopReason
-from .open_enum import OpenEnum
-from .record import Record
-from .run import DeploymentRun, RunError, RunExtras, TriggerContext
-from .session import Session, SessionStats, SessionUsage
+from qoder_async.models.agent import AgentRef, SessionAgent
+from qoder_async.models.deployment import Budget, Deployment, PausedReason, PausedReasonError, Schedule
+from qoder_async.models.enums import DeploymentStatus, RunStatus, SessionStatus, TriggerType
+from qoder_async.models.event import SessionError, SessionEvent, StopReason
+from qoder_async.models.open_enum import OpenEnum
+from qoder_async.models.record import Record
+from qoder_async.models.run import DeploymentRun, RunError, RunExtras, TriggerContext
+from qoder_async.models.session import Session, SessionStats, SessionUsage
 
 __all__ = [
     "AgentRef",

@@ -22,7 +22,7 @@ class AgentRef:
 
 @attrs.frozen(kw_only=True)
 class SessionAgent:
-    """The agent as it was when a session started, settings and all (source: GO-C).
+    """The agent as it was when a session started, settings and all.
 
     Attributes:
         id: The agent's id.

@@ -4,9 +4,9 @@ from typing import Any
 
 import attrs
 
-from .agent import AgentRef
-from .enums import DeploymentStatus
-from .record import Record, Timestamp
+from qoder_async.models.agent import AgentRef
+from qoder_async.models.enums import DeploymentStatus
+from qoder_async.models.record import Record, Timestamp
 
 
 @attrs.frozen(kw_only=True)
@@ -17,9 +17,8 @@ class Schedule:
         expression: Five cron fields.
         timezone: The IANA name of the zone the expression is read in.
         type: Always `"cron"`.
-        upcoming_runs_at: The next times, five in all samples; none once archived, still there while paused
-            (D1-pause, D1-archive).
-        last_run_at: When it ran last; absent before the first run, set by manual runs too (GO-C).
+        upcoming_runs_at: The next times, five in all samples; none once archived, still there while paused.
+        last_run_at: When it ran last; absent before the first run, set by manual runs too.
     """
 
     expression: str
@@ -64,7 +63,7 @@ class Budget:
 
     Attributes:
         type: Always `"limit"`.
-        max_credit_cost: Credits, as a decimal text (source: PY 0.8 and later).
+        max_credit_cost: Credits, as a decimal text.
         max_list_cost: An object with `amount` and `currency`, which SDKs before 0.8 had in its place.
     """
 
@@ -82,7 +81,7 @@ class Deployment(Record):
 
     Attributes:
         id: The deployment's id (`dep_…`).
-        name: Its name; archiving appends `_archived_<unix seconds>` (D1-archive).
+        name: Its name; archiving appends `_archived_<unix seconds>`.
         agent: The agent and version it runs.
         environment_id: The environment it runs in.
         status: `active` or `paused`; an archived one still says `active`: ask `is_archived`.
@@ -90,12 +89,13 @@ class Deployment(Record):
         updated_at: When it was changed last.
         type: Always `"deployment"`.
         description: What it is for.
-        environment_variables: Lines of `KEY=value`, or a mapping; absent in G1; not shown in `repr`.
-        initial_events: What the agent is told; their `content` is a text (G1) or a list of blocks; not shown
+        environment_variables: Lines of `KEY=value`, or a mapping; absent in the documents of June 2026; not
+            shown in `repr`.
+        initial_events: What the agent is told; their `content` is a text (June 2026) or a list of blocks; not shown
             in `repr`.
         resources: Files, repositories and memories it works with; not shown in `repr`.
         vault_ids: The vaults it may read.
-        metadata: The caller's own values: texts, but for the nested object `cas_config` (G1); not shown in
+        metadata: The caller's own values: texts, but for the nested object `cas_config` (June 2026); not shown in
             `repr`.
         schedule: When it runs by itself; `None` when it only runs by hand.
         paused_reason: Why it is paused, when it is.

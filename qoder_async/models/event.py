@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from .record import Record, Timestamp
+from qoder_async.models.record import Record, Timestamp
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +32,7 @@ class SessionError:
         message: A text for people.
         retry_status: An object whose `type` says whether the service tries again (`retrying`, `exhausted`,
             `terminal`).
-        qoder_error_code: For diagnosis only; programs should look at `retry_status` (source: PY).
+        qoder_error_code: For diagnosis only; programs should look at `retry_status`.
     """
 
     type: str | None = None
@@ -59,11 +59,11 @@ class SessionEvent(Record):
 
     Attributes:
         id: The event's id (`evt_…`).
-        type: What happened, such as `session.status_idle`; the list of types is open (reference, 4.6).
+        type: What happened, such as `session.status_idle`; the list of types is open.
         processed_at: When the service dealt with it.
-        created_at: When it was made (G0, G1).
-        session_id: The session it belongs to (G0, G1).
-        turn_id: The turn it belongs to (G0, G1).
+        created_at: When it was made (documents until June 2026).
+        session_id: The session it belongs to (documents until June 2026).
+        turn_id: The turn it belongs to (documents until June 2026).
         content: What was said: a list of blocks, or a text; not shown in `repr`.
         stop_reason: Why the session came to rest: an object, or a bare word.
         error: What went wrong: an object, or a bare text.

@@ -2,9 +2,9 @@
 
 import attrs
 
-from .agent import AgentRef
-from .enums import RunStatus, TriggerType
-from .record import Record, Timestamp
+from qoder_async.models.agent import AgentRef
+from qoder_async.models.enums import RunStatus, TriggerType
+from qoder_async.models.record import Record, Timestamp
 
 
 @attrs.frozen(kw_only=True)
@@ -13,7 +13,7 @@ class TriggerContext:
 
     Attributes:
         type: `manual`, `schedule`, `retry`, or a word not known yet.
-        scheduled_at: The time of the schedule that fired (source: GO-C; absent when triggered by hand).
+        scheduled_at: The time of the schedule that fired (absent when triggered by hand).
     """
 
     type: TriggerType
@@ -25,7 +25,7 @@ class RunError:
     """Why a run failed, or why it never got a session.
 
     Attributes:
-        type: A word for programs; the list of words is open (reference, section 2.4).
+        type: A word for programs; the list of words is open.
         message: A text for people.
     """
 
@@ -35,7 +35,7 @@ class RunError:
 
 @attrs.frozen(kw_only=True)
 class RunExtras:
-    """What only the extended shape says about a run's work (source: D1-run, `cas_run_extras`).
+    """What only the extended shape says about a run's work (`cas_run_extras` in the documents of June 2026).
 
     Attributes:
         attempt: Which attempt this is, from 1.

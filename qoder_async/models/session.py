@@ -4,10 +4,10 @@ from typing import Any
 
 import attrs
 
-from .agent import SessionAgent
-from .deployment import Budget
-from .enums import SessionStatus
-from .record import Record, Timestamp
+from qoder_async.models.agent import SessionAgent
+from qoder_async.models.deployment import Budget
+from qoder_async.models.enums import SessionStatus
+from qoder_async.models.record import Record, Timestamp
 
 
 @attrs.frozen(kw_only=True)
@@ -25,14 +25,14 @@ class SessionStats:
 
 @attrs.frozen(kw_only=True)
 class SessionUsage:
-    """What a session has cost so far; each number is a running total (source: GO-C, CB, PY).
+    """What a session has cost so far; each number is a running total.
 
     Attributes:
         total_credits: Credits in all.
         model_credits: Credits for the model.
         sandbox_runtime_credits: Credits for the sandbox.
-        input_tokens: Tokens read by the model (G0, PY).
-        output_tokens: Tokens written by the model (G0, PY).
+        input_tokens: Tokens read by the model.
+        output_tokens: Tokens written by the model.
         active_seconds: Seconds spent working.
     """
 
@@ -48,23 +48,23 @@ class SessionUsage:
 class Session(Record):
     """A conversation with an agent, in which runs do their work.
 
-    Only `id` and `status` are always there: the answer to a cancellation has no more (source: SES1 cancel).
+    Only `id` and `status` are always there: the answer to a cancellation has no more.
 
     Attributes:
         id: The session's id (`sess_…`).
         status: How it stands. `idle` alone does not mean success; `terminated` is final.
         type: Always `"session"`.
         agent: The agent as it was when the session started.
-        agent_id: The agent's id (G1).
+        agent_id: The agent's id (June 2026).
         environment_id: The environment it works in.
         deployment_id: The deployment that started it, if one did.
         title: Its title.
-        turn_status: How the turn stands (G1: `idle`, `running`, `canceling`).
+        turn_status: How the turn stands (June 2026: `idle`, `running`, `canceling`).
         metadata: The caller's own values; not shown in `repr`.
         environment_variables: A mapping, or lines of `KEY=value`; not shown in `repr`.
         resources: Files, repositories and memories it works with; not shown in `repr`.
         vault_ids: The vaults it may read.
-        memory_store_ids: The memory stores it may use (G1).
+        memory_store_ids: The memory stores it may use (June 2026).
         outcome_evaluations: Judgements of its outcome.
         stats: How long it has been at work.
         usage: What it has cost.

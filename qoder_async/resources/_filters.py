@@ -89,9 +89,7 @@ def is_one_of(read: Callable[[T], object], wanted: Collection[object]) -> Filter
     return lambda record: (value := read(record)) is None or value in wanted
 
 
-def within(
-    read: Callable[[T], datetime | None], after: datetime | None, before: datetime | None
-) -> Filter[T] | None:
+def within(read: Callable[[T], datetime | None], after: datetime | None, before: datetime | None) -> Filter[T] | None:
     """Keep the records of a window of time.
 
     Args:

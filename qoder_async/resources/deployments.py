@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ from qoder_async.resources._filters import all_of, check_word, equals, within
 from qoder_async.resources._requests import reading, writing
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping, Sequence
 
     from qoder_async._http.transport import Transport
@@ -134,13 +134,13 @@ class Deployments:
         agent: str | AgentRef | Mapping[str, Any],
         environment_id: str,
         initial_events: Sequence[Mapping[str, Any]],
-        description: str | None | Unset = UNSET,
-        schedule: Schedule | Mapping[str, Any] | None | Unset = UNSET,
-        resources: Sequence[Mapping[str, Any]] | None | Unset = UNSET,
-        vault_ids: Sequence[str] | None | Unset = UNSET,
-        metadata: Mapping[str, Any] | None | Unset = UNSET,
-        environment_variables: str | None | Unset = UNSET,
-        budget: Budget | Mapping[str, Any] | None | Unset = UNSET,
+        description: str | Unset | None = UNSET,
+        schedule: Schedule | Mapping[str, Any] | Unset | None = UNSET,
+        resources: Sequence[Mapping[str, Any]] | Unset | None = UNSET,
+        vault_ids: Sequence[str] | Unset | None = UNSET,
+        metadata: Mapping[str, Any] | Unset | None = UNSET,
+        environment_variables: str | Unset | None = UNSET,
+        budget: Budget | Mapping[str, Any] | Unset | None = UNSET,
     ) -> Deployment:
         """Create a deployment, which is active at once.
 
@@ -191,13 +191,13 @@ class Deployments:
         agent: str | AgentRef | Mapping[str, Any] | Unset = UNSET,
         environment_id: str | Unset = UNSET,
         initial_events: Sequence[Mapping[str, Any]] | Unset = UNSET,
-        description: str | None | Unset = UNSET,
-        schedule: Schedule | Mapping[str, Any] | None | Unset = UNSET,
-        resources: Sequence[Mapping[str, Any]] | None | Unset = UNSET,
-        vault_ids: Sequence[str] | None | Unset = UNSET,
-        metadata: Mapping[str, Any] | None | Unset = UNSET,
-        environment_variables: str | None | Unset = UNSET,
-        budget: Budget | Mapping[str, Any] | None | Unset = UNSET,
+        description: str | Unset | None = UNSET,
+        schedule: Schedule | Mapping[str, Any] | Unset | None = UNSET,
+        resources: Sequence[Mapping[str, Any]] | Unset | None = UNSET,
+        vault_ids: Sequence[str] | Unset | None = UNSET,
+        metadata: Mapping[str, Any] | Unset | None = UNSET,
+        environment_variables: str | Unset | None = UNSET,
+        budget: Budget | Mapping[str, Any] | Unset | None = UNSET,
     ) -> Deployment:
         """Change some fields of a deployment.
 
@@ -291,9 +291,7 @@ class Deployments:
         """
         return await self._act(deployment_id, "unpause")
 
-    async def run(
-        self, deployment_id: str | Deployment, *, idempotency_key: str | None = None
-    ) -> DeploymentRun:
+    async def run(self, deployment_id: str | Deployment, *, idempotency_key: str | None = None) -> DeploymentRun:
         """Trigger a run, which starts at once.
 
         Source: ``POST /deployments/{id}/run``. The trigger is sent again only where the service cannot have acted.
@@ -338,9 +336,7 @@ class Deployments:
             QoderError: A request failed.
         """
         if not isinstance(error, AmbiguousTriggerError):
-            raise ConfigurationError(
-                f"error must be the AmbiguousTriggerError that run() raised, got {error!r}"
-            )
+            raise ConfigurationError(f"error must be the AmbiguousTriggerError that run() raised, got {error!r}")
         since = error.sent_at - _CLOCKS_MAY_DIFFER
         listing = Listing(
             transport=self._transport,

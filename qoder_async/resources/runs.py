@@ -167,9 +167,7 @@ class Runs:
             on_invalid=on_invalid,
         )
 
-    async def get(
-        self, run_id: str | DeploymentRun, *, deployment_id: str | Deployment | None = None
-    ) -> DeploymentRun:
+    async def get(self, run_id: str | DeploymentRun, *, deployment_id: str | Deployment | None = None) -> DeploymentRun:
         """Read a run.
 
         Source: ``GET /deployment_runs/{id}``, or ``GET /deployments/{id}/runs/{id}``.

@@ -27,7 +27,8 @@ WORDS = {
 
 @pytest.mark.parametrize(("kind", "words"), WORDS.items())
 def test_known_words(kind: type[OpenEnum], words):
-    assert kind.known_values() == words
+    assert tuple(kind) == words
+    assert all(type(word) is kind for word in kind)
     for word in words:
         known = kind(word)
         assert known is getattr(kind, word.upper())
@@ -55,12 +56,11 @@ def test_unknown_words(kind: type[OpenEnum], word):
     for again in (copy.copy(unknown), copy.deepcopy(unknown), pickle.loads(pickle.dumps(unknown))):
         assert again == unknown
         assert type(again) is kind
-    assert not hasattr(unknown, "__dict__")
 
 
 @pytest.mark.parametrize("value", [None, 1, True, [], {}, b"completed"])
 def test_only_texts_are_words(value):
-    with pytest.raises(TypeError, match=r"^expected str, got "):
+    with pytest.raises(ValueError, match="is not a valid RunStatus"):
         RunStatus(value)
 
 
