@@ -91,6 +91,7 @@ def types(session: nox.Session) -> None:
     """Check types: the package with mypy, its public surface with pyright too."""
     install_project(session, *requirements("test", "types"))
     session.run("mypy")
+    session.run("mypy", "tests/typing/api.py")
     try:  # pyright needs node, which is not to be had everywhere
         session.install(*requirements("pyright"))
         session.run("pyright", "--version")

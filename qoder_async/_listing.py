@@ -104,6 +104,7 @@ class Listing(Generic[T]):
         page = decode_page(answer.body, self.model)
         return Fetched(
             records=[_clean(record, answer) for record in page.records] if page.invalid else page.records,
+            has_invalid=bool(page.invalid),
             envelope=_envelope(page),
             request_id=request_id(answer.headers),
             body=answer.body,
@@ -114,6 +115,7 @@ def _read_raw(answer: Answer) -> Fetched[RawRecord]:
     page = split_page(answer.body)
     return Fetched(
         records=page.records,
+        has_invalid=False,
         envelope=_envelope(page),
         request_id=request_id(answer.headers),
         body=answer.body,

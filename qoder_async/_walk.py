@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 import attrs
 
@@ -47,12 +47,14 @@ class Fetched(Generic[T]):
 
     Attributes:
         records: What came, an ``InvalidRecord`` in place of each record that cannot be decoded.
+        has_invalid: Whether there is any of them.
         envelope: What it says about where the list goes on.
         request_id: The service's id of the request.
         body: The whole answer.
     """
 
     records: Sequence[T | InvalidRecord]
+    has_invalid: bool
     envelope: Envelope
     request_id: str | None
     body: bytes
@@ -104,7 +106,7 @@ class Walk(Generic[T]):
         self._left = max_items
         self._on_invalid = on_invalid
         self._used = {_place(start)} if start is not None else set()
-        self._seen: dict[str, None] = {}
+        self._seen: dict[str | None, None] = {}
         self._empty_pages = 0
 
     def take(self, fetched: Fetched[T]) -> Step[T]:
@@ -118,8 +120,8 @@ class Walk(Generic[T]):
         """
         records = fetched.records
         first = self.cursor.skip if self.cursor is not None else 0
-        end = self._first_invalid(records, first)
-        fresh = self._fresh([record for record in records[first:end] if not isinstance(record, InvalidRecord)])
+        end = self._end(fetched, first)
+        fresh = self._fresh(_valid(fetched, first, end))
         try:
             items = fresh if self._keeps is None else [record for record in fresh if self._keeps(record)]
         except UnsupportedFilterError as error:
@@ -200,8 +202,10 @@ class Walk(Generic[T]):
             return Cursor("page", "", index + 1)
         return attrs.evolve(self.cursor, skip=index + 1)
 
-    def _first_invalid(self, records: Sequence[T | InvalidRecord], first: int) -> int:
-        if self._on_invalid == "raise":
+    def _end(self, fetched: Fetched[T], first: int) -> int:
+        """Find the place where the page breaks, or its end."""
+        records = fetched.records
+        if fetched.has_invalid and self._on_invalid == "raise":
             for index in range(first, len(records)):
                 if isinstance(records[index], InvalidRecord):
                     return index
@@ -215,17 +219,16 @@ class Walk(Generic[T]):
             log.warning("A record was left out: %s (request %s)", problem, fetched.request_id)
         return problems
 
-    def _fresh(self, records: list[T]) -> list[T]:
+    def _fresh(self, records: Sequence[T]) -> list[T]:
         """Drop what this walk has delivered before; runs that appear at the head push others onto the next page."""
-        ids = [record.id for record in records]
-        distinct = dict.fromkeys(identifier for identifier in ids if identifier is not None)
-        if len(distinct) == len(ids) and self._seen.keys().isdisjoint(distinct):
-            fresh = records
-        else:
+        distinct = dict.fromkeys([record.id for record in records])
+        distinct.pop(None, None)
+        fresh = list(records)
+        if len(distinct) < len(records) or not self._seen.keys().isdisjoint(distinct):
+            taken: set[str | None] = set(self._seen)
             fresh = []
-            taken = set(self._seen)
             for record in records:
-                if record.id is None or record.id not in taken:
+                if record.id not in taken:
                     fresh.append(record)
                     if record.id is not None:
                         taken.add(record.id)
@@ -233,6 +236,13 @@ class Walk(Generic[T]):
         for identifier in list(islice(self._seen, max(0, len(self._seen) - _WINDOW))):
             del self._seen[identifier]
         return fresh
+
+
+def _valid(fetched: Fetched[T], first: int, end: int) -> Sequence[T]:
+    records = fetched.records[first:end]
+    if not fetched.has_invalid:
+        return cast("Sequence[T]", records)
+    return [record for record in records if not isinstance(record, InvalidRecord)]
 
 
 def _place(cursor: Cursor) -> tuple[str, str]:

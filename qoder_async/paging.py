@@ -64,12 +64,12 @@ class Pager(Generic[M]):
         ```
     """
 
-    _listing: Listing[M]
-    _page_size: int
-    _max_items: int | None
-    _cursor: Cursor | None
-    _prefetch: int
-    _on_invalid: OnInvalid
+    _listing: Listing[M] = attrs.field(alias="listing")
+    _page_size: int = attrs.field(alias="page_size")
+    _max_items: int | None = attrs.field(alias="max_items")
+    _cursor: Cursor | None = attrs.field(alias="cursor")
+    _prefetch: int = attrs.field(alias="prefetch")
+    _on_invalid: OnInvalid = attrs.field(alias="on_invalid")
 
     def __repr__(self) -> str:
         start = f" from {self._cursor}" if self._cursor else ""

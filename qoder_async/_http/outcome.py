@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from qoder_async._http.retry import is_passing
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
@@ -139,6 +138,9 @@ def clean(answer: Answer) -> Answer:
     """
     token, headers = answer.token, answer.headers
     if any(token in value for value in headers.values()):
-        cleaned = CIMultiDict((name, value.replace(token, REDACTED)) for name, value in headers.items())
-        headers = CIMultiDictProxy(cleaned)
+        cleaned = headers.copy()
+        cleaned.clear()
+        for name, value in headers.items():
+            cleaned.add(name, value.replace(token, REDACTED))
+        headers = type(headers)(cleaned)
     return attrs.evolve(answer, headers=headers, body=answer.body.replace(token.encode(), REDACTED.encode()))

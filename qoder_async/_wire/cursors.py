@@ -158,7 +158,7 @@ def next_cursor(envelope: Envelope, *, current: Cursor | None, style: CursorStyl
         return _going_back(envelope)
     if envelope.next_page:
         if style == "ids" and envelope.next_page == envelope.last_id:
-            return Cursor("after_id", envelope.last_id)
+            return Cursor("after_id", envelope.next_page)
         return Cursor("page", envelope.next_page)
     if envelope.has_more is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from qoder_async._wire.timestamps import format_timestamp
 from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _EXAMPLE = "an aware datetime or an RFC 3339 text such as '2026-11-22T08:30:00Z'"
 
@@ -108,7 +109,7 @@ def encode_query(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     Raises:
         ConfigurationError: A value is of no kind that has a spelling in a query.
     """
-    items = pairs.items() if hasattr(pairs, "items") else pairs
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs
     return "&".join(
         f"{quote(name, safe='[]')}={quote(_spell(name, value), safe='')}"
         for name, values in items

@@ -1,0 +1,91 @@
+"""Code that users write: checked by the type checkers, never run."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import assert_type
+
+import aiohttp
+
+from qoder_async import (
+    UNSET,
+    AsyncQoder,
+    Attempt,
+    Cursor,
+    Deployment,
+    DeploymentRun,
+    DeploymentStatus,
+    Page,
+    Pager,
+    QoderError,
+    RateLimitError,
+    Response,
+    RetryPolicy,
+    RunStatus,
+    Session,
+    SessionEvent,
+    converter,
+)
+
+
+async def rotating_token() -> str:
+    return "pt-…"
+
+
+def observe(attempt: Attempt) -> None:
+    assert_type(attempt.wait, float | None)
+
+
+async def settings(session: aiohttp.ClientSession) -> None:
+    AsyncQoder(lambda: "pt-…", timeout=5, retry=RetryPolicy(attempts=None, deadline=60), session=session)
+    async with AsyncQoder(rotating_token, on_attempt=observe, pace=None) as qoder:
+        assert_type(qoder, AsyncQoder)
+        assert_type(qoder.with_options(timeout=2, headers={"X-Team": "data"}), AsyncQoder)
+
+
+async def lists(qoder: AsyncQoder, deployment: Deployment) -> None:
+    assert_type(qoder.deployments.list(status=DeploymentStatus.ACTIVE), Pager[Deployment])
+    pager = qoder.runs.list(deployment, triggered_after=datetime.now(UTC), cursor="after_id:drun_1")
+    assert_type(pager, Pager[DeploymentRun])
+    async for run in pager:
+        assert_type(run, DeploymentRun)
+        assert_type(run.is_terminal, bool | None)
+        assert_type(run.raw, bytes)
+        if run.status == "completed" or run.status is RunStatus.FAILED:
+            assert_type(Cursor.after(run), Cursor)
+    async for page in pager.pages():
+        assert_type(page, Page[DeploymentRun])
+        assert_type(page.items, list[DeploymentRun])
+        assert_type(page.next_cursor, Cursor | None)
+    async for record in pager.raw():
+        assert_type(record, bytes)
+    assert_type(await pager.collect(max_items=3), list[DeploymentRun])
+    assert_type(await pager.first_page(), Page[DeploymentRun])
+    assert_type(qoder.sessions.list(deployment_id=deployment, statuses=["idle"]), Pager[Session])
+    assert_type(qoder.sessions.events("sess_1", types={"session.error"}), Pager[SessionEvent])
+
+
+async def changes(qoder: AsyncQoder) -> None:
+    run = await qoder.deployments.run("dep_1", idempotency_key="key")
+    assert_type(run, DeploymentRun)
+    assert_type(await qoder.deployments.update("dep_1", description=None, name=UNSET), Deployment)
+    assert_type(await qoder.runs.get(run), DeploymentRun)
+    response = await qoder.request("GET", "/agents", query={"limit": 1})
+    assert_type(response, Response)
+    assert_type(response.request_id, str | None)
+
+
+async def errors(qoder: AsyncQoder) -> None:
+    try:
+        await qoder.deployments.get("dep_1")
+    except RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+        assert_type(error.body, bytes)
+    except QoderError as error:
+        assert_type(error.cursor, Cursor | None)
+
+
+def items(pager: Pager[DeploymentRun]) -> AsyncIterator[DeploymentRun]:
+    return aiter(pager)
+
+
+assert_type(converter.structure({}, DeploymentRun), DeploymentRun)
