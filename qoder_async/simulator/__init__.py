@@ -1,0 +1,78 @@
+"""A simulated Qoder Cloud Agents service, for tests, demonstrations and benchmarks.
+
+It shares no code with the client, so that a mistake cannot hide in both. Names are imported when they are
+first used: the pytest plugin lives here too, and must not cost anything where no test asks for a simulator.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .clock import AcceleratedClock, Clock, ManualClock, RealClock
+    from .cron import Cron, CronError, parse_cron
+    from .editing import RunState, TriggerName
+    from .faults import Fault, FaultKind, Faults
+    from .pages import NextPage
+    from .problems import ProblemError
+    from .rate_limit import RateLimit
+    from .run_wire import Shape
+    from .simulator import Simulator
+    from .traffic import RecordedRequest, RequestLog
+
+__all__ = [
+    "AcceleratedClock",
+    "Clock",
+    "Cron",
+    "CronError",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "ManualClock",
+    "NextPage",
+    "ProblemError",
+    "RateLimit",
+    "RealClock",
+    "RecordedRequest",
+    "RequestLog",
+    "RunState",
+    "Shape",
+    "Simulator",
+    "TriggerName",
+    "parse_cron",
+]
+
+_HOMES = {
+    "AcceleratedClock": "clock",
+    "Clock": "clock",
+    "Cron": "cron",
+    "CronError": "cron",
+    "Fault": "faults",
+    "FaultKind": "faults",
+    "Faults": "faults",
+    "ManualClock": "clock",
+    "NextPage": "pages",
+    "ProblemError": "problems",
+    "RateLimit": "rate_limit",
+    "RealClock": "clock",
+    "RecordedRequest": "traffic",
+    "RequestLog": "traffic",
+    "RunState": "editing",
+    "Shape": "run_wire",
+    "Simulator": "simulator",
+    "TriggerName": "editing",
+    "parse_cron": "cron",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -1,0 +1,46 @@
+"""The pytest fixture ``qoder_simulator``: a started simulator for each test that asks for it.
+
+``@pytest.mark.qoder_simulator(shape="lean", ...)`` passes arguments on to ``Simulator``. The simulator
+itself is imported only when a test asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from .simulator import Simulator
+
+try:
+    import pytest_asyncio
+except ImportError:
+
+    @pytest.fixture
+    def qoder_simulator() -> Simulator:
+        """A started simulator; needs pytest-asyncio."""
+        pytest.fail("the fixture qoder_simulator needs pytest-asyncio: pip install pytest-asyncio", pytrace=False)
+
+else:
+
+    @pytest_asyncio.fixture
+    async def qoder_simulator(  # type: ignore[misc]
+        request: pytest.FixtureRequest,
+    ) -> AsyncIterator[Simulator]:
+        """A started simulator, set up by the marker of the same name."""
+        from .simulator import Simulator  # noqa: PLC0415 - pytest loads this plugin in every run
+
+        marker = request.node.get_closest_marker("qoder_simulator")
+        async with Simulator(**(marker.kwargs if marker else {})) as simulator:
+            yield simulator
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "qoder_simulator(**settings): arguments of the Simulator that the fixture qoder_simulator starts",
+    )

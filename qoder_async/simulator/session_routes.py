@@ -1,0 +1,164 @@
+"""Everything that is asked of sessions and their events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .lists import Listing, list_page
+from .pages import next_page_field, page_body
+from .problems import invalid, not_found
+from .queries import Between, read_choice, read_created, read_cursor, read_limit, read_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from multidict import MultiMapping
+
+    from .queries import Cursor
+    from .session_events import Event
+    from .settings import Settings
+    from .world import World
+
+
+_AT_WORK = frozenset({"running", "processing", "canceling"})
+
+
+class SessionRoutes:
+    """Answers requests for sessions.
+
+    Args:
+        world: The world.
+        settings: How the service is set up.
+    """
+
+    def __init__(self, world: World, settings: Settings) -> None:
+        self._world = world
+        self._settings = settings
+
+    def find(self, session_id: str) -> int:
+        """Find a session.
+
+        Args:
+            session_id: Its identifier.
+
+        Returns:
+            Its number.
+
+        Raises:
+            ProblemError: If there is none.
+        """
+        number = self._world.session(session_id)
+        if number is None:
+            raise not_found("Session")
+        return number
+
+    def get(self, number: int, now: int) -> bytes:
+        """Read one session."""
+        world = self._world
+        deployment = world.deployments[world.table.deployment[number]]
+        return msgspec.json.encode(world.sessions.record(number, now, deployment.fields["environment_id"]))
+
+    def cancel(self, number: int, now: int) -> tuple[int, bytes]:
+        """Cancel what a session is doing: 202 where it was doing something, 200 where not."""
+        status = 202 if self._world.cancel(number, now) else 200
+        acknowledgement = {
+            "id": self._world.mint.make("sess", number),
+            "type": "session",
+            "status": "canceling",
+        }
+        return status, msgspec.json.encode(acknowledgement)
+
+    def list_all(self, query: MultiMapping[str], now: int) -> bytes:
+        """List sessions, by default newest first."""
+        world = self._world
+        order = read_choice(query, "order", ("desc", "asc"))
+        created = read_created(query)
+        tests = [world.sessions.exists, *self._filters(query, created)]
+        # A session is born with its run or, where the record lags behind the trigger, a little later.
+        between = Between(
+            None if created.since is None else created.since - max(0, world.created_lag[1]), created.until
+        )
+        if self._settings.ignore_filters:
+            between, tests = Between(), [world.sessions.exists]
+        if world.table.hidden_until:
+            tests.append(world.visible)
+        deployment, book = None, world.run_book
+        if deployment_id := query.get("deployment_id"):
+            deployment = world.deployment(deployment_id)
+            if deployment is None:
+                tests.append(lambda _number: False)
+            else:
+                book = deployment.runs
+        statuses = read_words(query, "statuses")
+        if statuses and statuses <= _AT_WORK and not self._settings.ignore_filters:
+            book = world.book_of_open(deployment, sessions=True)
+        listing = Listing(
+            book=book,
+            cursor_place=self._place,
+            make_id=lambda number: world.mint.make("sess", number),
+            records=lambda numbers: [self.get(number, now) for number in numbers],
+        )
+        return list_page(
+            listing,
+            limit=read_limit(query, min(100, self._settings.max_page_size)),
+            # Sessions page by next_page; without it (the older envelope) only the identifiers are left.
+            cursor=read_cursor(query, knows_page=True, knows_ids=self._settings.next_page == "absent"),
+            between=between,
+            tests=tests,
+            next_page=self._settings.next_page,
+            descending=order != "asc",
+        )
+
+    def _filters(self, query: MultiMapping[str], created: Between) -> list[Callable[[int], bool]]:
+        world = self._world
+        tests: list[Callable[[int], bool]] = []
+        if not created.is_open:
+            tests.append(lambda number: created.holds(world.table.session_born(number)))
+        if statuses := read_words(query, "statuses"):
+            tests.append(lambda number: world.sessions.status(number) in statuses)
+        if agent_id := query.get("agent_id"):
+            tests.append(lambda number: world.sessions.agent_id(number) == agent_id)
+        return tests
+
+    def _place(self, session_id: str) -> tuple[int, int] | None:
+        world = self._world
+        number = world.mint.number("sess", session_id)
+        if number is None or number >= len(world.table) or world.table.session[number] != number:
+            return None
+        return world.table.triggered[number], number
+
+    def events(self, number: int, query: MultiMapping[str], now: int) -> bytes:
+        """List the events of a session, by default oldest first."""
+        order = read_choice(query, "order", ("asc", "desc"))
+        events = self._world.sessions.events(number, now)
+        if order == "desc":
+            events.reverse()
+        cursor = read_cursor(query, knows_page=True)
+        ahead = _beside(events, cursor)
+        types = read_words(query, "types") | read_words(query, "type")
+        created = Between() if self._settings.ignore_filters else read_created(query)
+        ahead = [event for event in ahead if created.holds(event.at) and (not types or event.type in types)]
+        limit = read_limit(query, self._settings.max_page_size)
+        backward = cursor is not None and cursor.backward
+        page = ahead[-limit:] if backward else ahead[:limit]
+        has_more = len(ahead) > limit
+        ids = (page[0].id, page[-1].id) if page else None
+        onward = ids[1] if ids and (has_more or backward) else None
+        return page_body(
+            [msgspec.json.encode(event.wire) for event in page],
+            ids,
+            has_more=has_more,
+            next_page=next_page_field(self._settings.next_page, onward),
+        )
+
+
+def _beside(events: list[Event], cursor: Cursor | None) -> list[Event]:
+    """Take the events on the side of the cursor that the page is on."""
+    if cursor is None:
+        return events
+    place = next((index for index, event in enumerate(events) if event.id == cursor.id), None)
+    if place is None:
+        raise invalid(f"Invalid {cursor.name} cursor", cursor.name)
+    return events[:place] if cursor.backward else events[place + 1 :]

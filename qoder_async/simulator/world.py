@@ -1,0 +1,362 @@
+"""The simulated world: deployments, their runs, and what is going to happen next.
+
+Nothing works in the background. Whoever looks at the world calls ``settle`` first, which lets everything
+that has fallen due since the last look happen, in order of time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from .book import Book
+from .deployments import Behaviour, Deployment
+from .ids import Mint
+from .instants import from_seconds, to_us, whole_second
+from .run_table import NEVER, Outcome, RunTable, Status, Trigger
+from .run_wire import RunWriter
+from .sessions import Sessions
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .run_wire import Shape
+
+_OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT, _JITTER_SALT = 1, 2, 3, 4
+_JITTER = 0.4
+"""Seconds by which a scheduled run may lie behind its schedule."""
+_SOON = (0.05, 0.5)
+_RETRY_DELAY = 1.0
+_CANCEL_DELAY = 0.5
+
+
+class _Due(IntEnum):
+    FIRE = 0
+    START = 1
+    END = 2
+    RETRY = 3
+
+
+class World:
+    """Deployments, runs and sessions, and the agenda of what happens to them.
+
+    Args:
+        shape: Which generation of the service is simulated.
+        seed: Same seed, same calls, same world.
+        clock: Simulated time.
+        visibility_delay: Seconds until a new run shows in lists and reads.
+    """
+
+    def __init__(self, shape: Shape, seed: int, clock: Clock, visibility_delay: float) -> None:
+        self.shape: Shape = shape
+        self.mint = Mint(seed)
+        self.table = RunTable()
+        self.writer = RunWriter(shape, self.table, self.mint)
+        self.sessions = Sessions(shape, self.table, self.writer, self.mint)
+        self.deployments: list[Deployment] = []
+        self.deployment_book = Book()
+        self.run_book = Book()
+        self.created_lag = (0, 0)
+        self._clock = clock
+        self.visibility_delay = from_seconds(visibility_delay)
+        self._agenda: list[tuple[int, int, _Due, int, int]] = []
+        self._entries = 0
+
+    def settle(self) -> int:
+        """Let everything happen that has fallen due.
+
+        Returns:
+            The simulated time, microseconds since 1970.
+        """
+        now = to_us(self._clock.now())
+        while self._agenda and self._agenda[0][0] <= now:
+            at, _, due, number, check = heapq.heappop(self._agenda)
+            self._happen(due, number, check, at)
+        if self.table.hidden_until:
+            self._unhide(now)
+        return now
+
+    # Looking things up
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """Find a deployment by its identifier."""
+        number = self.mint.number("dep", deployment_id)
+        return self.deployments[number] if number is not None and number < len(self.deployments) else None
+
+    def run(self, run_id: str) -> int | None:
+        """Find a run that is there, visible or not, by its identifier."""
+        number = self.known_run(run_id)
+        return None if number is None or number in self.table.deleted else number
+
+    def known_run(self, run_id: str) -> int | None:
+        """Find a run that is or was there: the cursor of a deleted run still works."""
+        number = self.mint.number("drun", run_id)
+        return number if number is not None and number < len(self.table) else None
+
+    def session(self, session_id: str) -> int | None:
+        """Find a session that is there by its identifier."""
+        number = self.mint.number("sess", session_id)
+        return number if number is not None and self.sessions.exists(number) else None
+
+    def book_of_open(self, deployment: Deployment | None, *, sessions: bool = False) -> Book:
+        """Give a book that holds all runs that are going on, and as few others as is cheap.
+
+        Args:
+            deployment: Whose runs; None: all.
+            sessions: Whether the runs that opened their sessions are wanted instead.
+
+        Returns:
+            The book.
+        """
+        table, book = self.table, self.run_book if deployment is None else deployment.runs
+        if len(table.going_on) > len(book) // 8:
+            return book
+        numbers = table.going_on
+        if sessions:
+            numbers = {table.session[number] for number in numbers if table.has_session(number)}
+        few = Book()
+        for number in numbers:
+            if deployment is None or table.deployment[number] == deployment.number:
+                few.add(table.triggered[number], number)
+        return few
+
+    # Deployments
+
+    def add_deployment(
+        self, fields: dict[str, Any], behaviour: Behaviour, now: int, *, created_at: int | None = None
+    ) -> Deployment:
+        """Make a deployment; a scheduled one starts firing at once.
+
+        Args:
+            fields: What a creation sets, as on the wire.
+            behaviour: How its runs go.
+            now: Microseconds since 1970.
+            created_at: When it is said to have been made; by default now.
+
+        Returns:
+            The deployment.
+        """
+        number = len(self.deployments)
+        created = whole_second(now if created_at is None else created_at)
+        deployment = Deployment(
+            number=number,
+            id=self.mint.make("dep", number),
+            created_at=created,
+            updated_at=created,
+            fields=fields,
+            behaviour=behaviour,
+            agent_number=self.writer.agent_number(fields["agent"]),
+        )
+        self.deployments.append(deployment)
+        self.deployment_book.add(created, number)
+        self.reschedule(deployment, now)
+        return deployment
+
+    def reschedule(self, deployment: Deployment, now: int) -> None:
+        """Plan the next run of a deployment from now on, and forget what was planned."""
+        deployment.schedule_version += 1
+        deployment.changed()
+        self._plan_fire(deployment, now)
+
+    def _plan_fire(self, deployment: Deployment, after: int) -> None:
+        at = deployment.next_fire(after) if deployment.fires else None
+        if at is not None:
+            jitter = self.mint.between(0, _JITTER, deployment.number ^ at // 1_000_000, _JITTER_SALT)
+            self._plan(at + from_seconds(jitter), _Due.FIRE, deployment.number, deployment.schedule_version)
+
+    # Runs
+
+    def trigger(self, deployment: Deployment, trigger: Trigger, at: int, attempt: int = 1) -> int:
+        """Start a run, or record why it was not started.
+
+        Args:
+            deployment: Whose run.
+            trigger: What starts it.
+            at: Microseconds since 1970.
+            attempt: 1, and one more with every retry.
+
+        Returns:
+            The number of the run.
+        """
+        number, behaviour = len(self.table), deployment.behaviour
+        outcome = self._draw_outcome(deployment, number)
+        started, completed, status, session = NEVER, at, outcome.status, NEVER
+        if outcome.starts_session:
+            delay = self._draw_delay(behaviour, trigger, number)
+            duration = self.mint.between(*behaviour.run_duration, number, _DURATION_SALT)
+            if duration > behaviour.timeout:
+                outcome, duration = Outcome.TIMED_OUT, behaviour.timeout
+            started = at + delay
+            completed = started + from_seconds(duration)
+            status = Status.PENDING if delay else Status.RUNNING
+            session = self._session_for(deployment, number)
+            self._plan(started, _Due.START, number, started)
+            self._plan(completed, _Due.END, number, completed)
+        self.table.append(
+            triggered=at,
+            created=self.created(at),
+            started=started,
+            completed=completed,
+            deployment=deployment.number,
+            agent=deployment.agent_number,
+            session=session,
+            status=status,
+            trigger=trigger,
+            attempt=attempt,
+            outcome=outcome,
+        )
+        self.enter(deployment, number)
+        if self.visibility_delay:
+            self.hide(number, at + self.visibility_delay)
+        if status.is_final:
+            self._count_end(deployment, outcome)
+        return number
+
+    def created(self, at: int) -> int:
+        """When the record of a run is said to have been made: whole seconds in the lean shape."""
+        return whole_second(at) if self.shape == "lean" else at
+
+    def enter(self, deployment: Deployment, number: int) -> None:
+        """Enter a run of the table into the books."""
+        table = self.table
+        triggered = table.triggered[number]
+        self.note_lag(table.created[number] - triggered)
+        self.run_book.add(triggered, number)
+        deployment.runs.add(triggered, number)
+        deployment.stats.total_runs += 1
+        deployment.last_run_at = max(triggered, deployment.last_run_at or triggered)
+        if not Status(table.status[number]).is_final:
+            deployment.active += 1
+            table.going_on.add(number)
+        deployment.changed()
+
+    def note_lag(self, lag: int) -> None:
+        """Remember how far creation lies from trigger at most, so that filters can bisect."""
+        low, high = self.created_lag
+        self.created_lag = min(low, lag), max(high, lag)
+
+    def hide(self, number: int, until: int) -> None:
+        """Keep a run out of lists and reads for a while."""
+        self.table.hidden_until[number] = until
+
+    def visible(self, number: int) -> bool:
+        """Whether a run shows in lists and reads."""
+        return number not in self.table.hidden_until
+
+    def end(self, number: int, outcome: Outcome, at: int) -> None:
+        """End a run that is going on.
+
+        Args:
+            number: The run.
+            outcome: How it ends.
+            at: When, microseconds since 1970.
+        """
+        table = self.table
+        deployment = self.deployments[table.deployment[number]]
+        table.outcome[number] = outcome
+        table.status[number] = outcome.status
+        table.completed[number] = at
+        table.changed(number)
+        deployment.active -= 1
+        table.going_on.discard(number)
+        self._count_end(deployment, outcome)
+        failed = outcome in {Outcome.FAILED, Outcome.TIMED_OUT}
+        if failed and self.shape == "extended" and table.attempt[number] <= deployment.behaviour.max_retries:
+            self._plan(at + from_seconds(_RETRY_DELAY), _Due.RETRY, number, 0)
+
+    def plan_end(self, number: int, at: int) -> None:
+        """Have a run end at a given time instead of when it would have."""
+        self.table.completed[number] = at
+        self._plan(at, _Due.END, number, at)
+
+    def cancel(self, session: int, now: int) -> bool:
+        """Cancel what a session is doing.
+
+        Args:
+            session: The session.
+            now: Microseconds since 1970.
+
+        Returns:
+            Whether there was anything to cancel.
+        """
+        if not self.sessions.is_running(session):
+            return False
+        number = self.sessions.last_turn(session)
+        if self.table.outcome[number] != Outcome.CANCELLED:
+            self.table.outcome[number] = Outcome.CANCELLED
+            self.plan_end(number, now + from_seconds(_CANCEL_DELAY))
+        return True
+
+    # What happens by itself
+
+    def _plan(self, at: int, due: _Due, number: int, check: int) -> None:
+        """Enter something on the agenda; it is stale unless the check still holds when it falls due."""
+        self._entries += 1
+        heapq.heappush(self._agenda, (at, self._entries, due, number, check))
+
+    def _happen(self, due: _Due, number: int, check: int, at: int) -> None:
+        if due is _Due.FIRE:
+            deployment = self.deployments[number]
+            if deployment.schedule_version == check:
+                self.trigger(deployment, Trigger.SCHEDULE, at)
+                self._plan_fire(deployment, at)
+        elif due is _Due.RETRY:
+            deployment = self.deployments[self.table.deployment[number]]
+            if deployment.fires:
+                self.trigger(deployment, Trigger.RETRY, at, self.table.attempt[number] + 1)
+        elif number not in self.table.deleted:
+            self._advance_run(due, number, check, at)
+
+    def _advance_run(self, due: _Due, number: int, check: int, at: int) -> None:
+        table = self.table
+        status = Status(table.status[number])
+        if due is _Due.START and status is Status.PENDING and table.started[number] == check:
+            table.status[number] = Status.RUNNING
+            table.changed(number)
+        elif due is _Due.END and not status.is_final and table.completed[number] == check:
+            self.end(number, Outcome(table.outcome[number]), at)
+
+    def _unhide(self, now: int) -> None:
+        hidden = self.table.hidden_until
+        for number in [number for number, until in hidden.items() if until <= now]:
+            del hidden[number]
+
+    def _count_end(self, deployment: Deployment, outcome: Outcome) -> None:
+        stats = deployment.stats
+        if outcome.status is Status.FAILED:
+            stats.total_failures += 1
+            stats.consecutive_failures += 1
+        elif outcome.status is Status.COMPLETED:
+            stats.consecutive_failures = 0
+        deployment.changed()
+
+    def _draw_outcome(self, deployment: Deployment, number: int) -> Outcome:
+        behaviour = deployment.behaviour
+        if deployment.active >= behaviour.max_concurrent:
+            return Outcome.SKIPPED
+        chance = self.mint.unit(number, _OUTCOME_SALT)
+        shares = (
+            (behaviour.no_session_rate, Outcome.NO_SESSION),
+            (behaviour.failure_rate, Outcome.FAILED),
+            (behaviour.stop_rate, Outcome.STOPPED),
+        )
+        for share, outcome in shares:
+            if chance < share:
+                return outcome
+            chance -= share
+        return Outcome.COMPLETED
+
+    def _draw_delay(self, behaviour: Behaviour, trigger: Trigger, number: int) -> int:
+        if behaviour.start_delay is None and trigger is Trigger.MANUAL:
+            return 0
+        return from_seconds(self.mint.between(*(behaviour.start_delay or _SOON), number, _DELAY_SALT))
+
+    def _session_for(self, deployment: Deployment, number: int) -> int:
+        """Find the session for a new run: a shared one where the deployment says so and it is free."""
+        if deployment.behaviour.session_strategy != "reuse":
+            return number
+        shared = deployment.shared_session
+        if shared is None or not self.sessions.can_take_turn(shared):
+            shared = deployment.shared_session = number
+        self.table.shared_turns.setdefault(shared, []).append(number)
+        return shared

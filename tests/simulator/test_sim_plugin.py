@@ -1,0 +1,77 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TESTS = """
+import pytest
+
+async def test_default(qoder_simulator):
+    assert qoder_simulator.url.endswith("/api/v1/cloud")
+    assert qoder_simulator.shape == "extended"
+
+@pytest.mark.qoder_simulator(shape="lean", token="pt-only")
+async def test_marked(qoder_simulator):
+    assert qoder_simulator.shape == "lean"
+"""
+
+
+def run_pytest(tmp_path: Path, *arguments: str, source: str = TESTS) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "test_it.py").write_text(source)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = --strict-markers -W error\nasyncio_default_fixture_loop_scope = function\n"
+    )
+    plugin = ["-p", "qoder_async.simulator.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:qoder_async"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *plugin, *arguments, str(tmp_path)],
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_the_fixture(tmp_path, mode):
+    source = TESTS if mode == "auto" else TESTS.replace("async def", "@pytest.mark.asyncio\nasync def")
+    result = run_pytest(tmp_path, f"--asyncio-mode={mode}", source=source)
+    assert "2 passed" in result.stdout, result.stdout + result.stderr
+
+
+WITHOUT = """
+import sys
+sys.modules["pytest_asyncio"] = None
+import pytest
+sys.exit(pytest.main(["-p", "qoder_async.simulator.pytest_plugin", "-p", "no:cacheprovider", "test_it.py"]))
+"""
+
+
+def test_without_pytest_asyncio(tmp_path):
+    (tmp_path / "test_it.py").write_text("def test_it(qoder_simulator):\n    pass\n")
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert "needs pytest-asyncio" in result.stdout, result.stdout + result.stderr
+
+
+def test_the_plugin_loads_little():
+    code = (
+        "import sys; import qoder_async.simulator.pytest_plugin; "
+        "print(sorted(name for name in sys.modules if name.startswith('qoder_async.simulator')))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == "['qoder_async.simulator', 'qoder_async.simulator.pytest_plugin']"
