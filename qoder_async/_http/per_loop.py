@@ -32,6 +32,7 @@ class PerLoop(Generic[T]):
         value = self._values.get(loop)
         if value is None:
             # Weak keys would not do: the values hold their loop.
-            self._values = {key: kept for key, kept in self._values.items() if not key.is_closed()}
-            value = self._values[loop] = self._make()
+            for other in [key for key in list(self._values) if key.is_closed()]:
+                self._values.pop(other, None)
+            value = self._values.setdefault(loop, self._make())
         return value
