@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .clock import AcceleratedClock, Clock, ManualClock, RealClock
-    from .cron import Cron, CronError, parse_cron
-    from .editing import RunState, TriggerName
-    from .faults import Fault, FaultKind, Faults
-    from .pages import NextPage
-    from .problems import ProblemError
-    from .rate_limit import RateLimit
-    from .run_wire import Shape
-    from .simulator import Simulator
-    from .traffic import RecordedRequest, RequestLog
+    from qoder_async.simulator.clock import AcceleratedClock, Clock, ManualClock, RealClock
+    from qoder_async.simulator.cron import Cron, CronError, parse_cron
+    from qoder_async.simulator.editing import RunState, TriggerName
+    from qoder_async.simulator.faults import Fault, FaultKind, Faults
+    from qoder_async.simulator.pages import NextPage
+    from qoder_async.simulator.problems import ProblemError
+    from qoder_async.simulator.rate_limit import RateLimit
+    from qoder_async.simulator.run_wire import Shape
+    from qoder_async.simulator.simulator import Simulator
+    from qoder_async.simulator.traffic import RecordedRequest, RequestLog
 
 __all__ = [
     "AcceleratedClock",

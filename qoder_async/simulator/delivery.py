@@ -13,8 +13,8 @@ import attrs
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from .answers import Answer
-    from .faults import Details, Fault
+    from qoder_async.simulator.answers import Answer
+    from qoder_async.simulator.faults import Details, Fault
 
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _HANGS_UP_POLL = 0.01

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .deployment_rules import creation, update
-from .deployments import Behaviour
-from .instants import SECOND, whole_second
-from .lists import Listing, list_page
-from .problems import conflict, not_found
-from .queries import Between, read_choice, read_created, read_cursor, read_flag, read_limit
-from .run_table import Trigger
+from qoder_async.simulator.deployment_rules import creation, update
+from qoder_async.simulator.deployments import Behaviour
+from qoder_async.simulator.instants import SECOND, whole_second
+from qoder_async.simulator.lists import Listing, list_page
+from qoder_async.simulator.problems import conflict, not_found
+from qoder_async.simulator.queries import Between, read_choice, read_created, read_cursor, read_flag, read_limit
+from qoder_async.simulator.run_table import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from multidict import MultiMapping
 
-    from .deployments import Deployment
-    from .settings import Settings
-    from .world import World
+    from qoder_async.simulator.deployments import Deployment
+    from qoder_async.simulator.settings import Settings
+    from qoder_async.simulator.world import World
 
 
 class DeploymentRoutes:

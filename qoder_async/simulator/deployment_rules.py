@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .cron import CronError, parse_cron
-from .deployments import SECRETS
-from .problems import invalid
+from qoder_async.simulator.cron import CronError, parse_cron
+from qoder_async.simulator.deployments import SECRETS
+from qoder_async.simulator.problems import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

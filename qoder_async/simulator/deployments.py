@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from .book import Book
-from .cron import Cron, parse_cron
-from .instants import from_seconds, seconds_text, to_datetime, to_us
+from qoder_async.simulator.book import Book
+from qoder_async.simulator.cron import Cron, parse_cron
+from qoder_async.simulator.instants import from_seconds, seconds_text, to_datetime, to_us
 
 if TYPE_CHECKING:
-    from .run_wire import Shape
+    from qoder_async.simulator.run_wire import Shape
 
 SECRETS = ("authorization_token", "password")
 """Fields of a resource that are taken but never given back."""

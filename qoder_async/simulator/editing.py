@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from .instants import SECOND, from_seconds
-from .run_table import NEVER, Outcome, Status, Trigger
+from qoder_async.simulator.instants import SECOND, from_seconds
+from qoder_async.simulator.run_table import NEVER, Outcome, Status, Trigger
 
 if TYPE_CHECKING:
-    from .deployments import Deployment
-    from .world import World
+    from qoder_async.simulator.deployments import Deployment
+    from qoder_async.simulator.world import World
 
 RunState = Literal["pending", "running", "completed", "failed", "skipped", "stopped", "timed_out", "no_session"]
 """How a run stands, by hand: the five statuses, and the outcomes that stand behind them."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
-from .routing import check_route
+from qoder_async.simulator.routing import check_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .ids import Mint
-    from .traffic import RecordedRequest
+    from qoder_async.simulator.ids import Mint
+    from qoder_async.simulator.traffic import RecordedRequest
 
 FaultKind = Literal["status", "reset", "truncate", "delay", "stall", "garbage", "rate_limit", "body"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .delivery import deliver_broken, garbage, reset, respond, spoil
-from .rate_limit import Gate, RateLimit
-from .routing import below_base, find_route
-from .service import BODY_LIMIT, Service
-from .traffic import RecordedRequest, RequestLog
+from qoder_async.simulator.delivery import deliver_broken, garbage, reset, respond, spoil
+from qoder_async.simulator.rate_limit import Gate, RateLimit
+from qoder_async.simulator.routing import below_base, find_route
+from qoder_async.simulator.service import BODY_LIMIT, Service
+from qoder_async.simulator.traffic import RecordedRequest, RequestLog
 
 if TYPE_CHECKING:
-    from .answers import Answer
-    from .faults import Fault, Faults
+    from qoder_async.simulator.answers import Answer
+    from qoder_async.simulator.faults import Fault, Faults
 
 _SHUTDOWN_SECONDS = 0.05
 

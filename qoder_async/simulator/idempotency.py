@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .instants import DAY
-from .problems import conflict
+from qoder_async.simulator.instants import DAY
+from qoder_async.simulator.problems import conflict
 
 if TYPE_CHECKING:
-    from .answers import Answer
+    from qoder_async.simulator.answers import Answer
 
 _Key = tuple[str, str, str]
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .book import Cut, cut
-from .pages import NextPage, next_page_field, page_body
-from .problems import invalid
-from .queries import all_of
+from qoder_async.simulator.book import Cut, cut
+from qoder_async.simulator.pages import NextPage, next_page_field, page_body
+from qoder_async.simulator.problems import invalid
+from qoder_async.simulator.queries import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .book import Book
-    from .queries import Between, Cursor
+    from qoder_async.simulator.book import Book
+    from qoder_async.simulator.queries import Between, Cursor
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from .queries import opaque
+from qoder_async.simulator.queries import opaque
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .instants import DAY, from_seconds
+from qoder_async.simulator.instants import DAY, from_seconds
 
 if TYPE_CHECKING:
-    from .ids import Mint
+    from qoder_async.simulator.ids import Mint
 
 _SUBJECTS = (
     "nightly",

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .simulator import Simulator
+    from qoder_async.simulator.simulator import Simulator
 
 try:
     import pytest_asyncio
@@ -31,7 +31,7 @@ else:
         request: pytest.FixtureRequest,
     ) -> AsyncIterator[Simulator]:
         """A started simulator, set up by the marker of the same name."""
-        from .simulator import Simulator  # noqa: PLC0415 - pytest loads this plugin in every run
+        from qoder_async.simulator.simulator import Simulator  # noqa: PLC0415 - pytest loads this plugin in every run
 
         marker = request.node.get_closest_marker("qoder_simulator")
         async with Simulator(**(marker.kwargs if marker else {})) as simulator:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from .instants import parse_instant
-from .problems import invalid
+from qoder_async.simulator.instants import parse_instant
+from qoder_async.simulator.problems import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .lists import Listing, list_page
-from .problems import not_found
-from .queries import Between, read_between, read_choice, read_created, read_cursor, read_flag, read_limit
-from .run_table import Status, Trigger
+from qoder_async.simulator.lists import Listing, list_page
+from qoder_async.simulator.problems import not_found
+from qoder_async.simulator.queries import (
+    Between,
+    read_between,
+    read_choice,
+    read_created,
+    read_cursor,
+    read_flag,
+    read_limit,
+)
+from qoder_async.simulator.run_table import Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from multidict import MultiMapping
 
-    from .deployments import Deployment
-    from .settings import Settings
-    from .world import World
+    from qoder_async.simulator.deployments import Deployment
+    from qoder_async.simulator.settings import Settings
+    from qoder_async.simulator.world import World
 
 _STATUSES = tuple(status.name.lower() for status in Status)
 _OPEN = ("pending", "running")

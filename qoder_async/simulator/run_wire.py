@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from .instants import MINUTE, micros_text, nanos_text, seconds_text
-from .run_table import NEVER, Outcome, Status, Trigger
+from qoder_async.simulator.instants import MINUTE, micros_text, nanos_text, seconds_text
+from qoder_async.simulator.run_table import NEVER, Outcome, Status, Trigger
 
 if TYPE_CHECKING:
-    from .ids import Mint
-    from .run_table import RunTable
+    from qoder_async.simulator.ids import Mint
+    from qoder_async.simulator.run_table import RunTable
 
 Shape = Literal["extended", "lean"]
 

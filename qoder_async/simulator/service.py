@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from .answers import Answer
-from .deployment_routes import DeploymentRoutes
-from .idempotency import IdempotencyKeys
-from .problems import ProblemError, envelope, invalid, not_found
-from .routing import find_route
-from .run_routes import RunRoutes
-from .session_routes import SessionRoutes
+from qoder_async.simulator.answers import Answer
+from qoder_async.simulator.deployment_routes import DeploymentRoutes
+from qoder_async.simulator.idempotency import IdempotencyKeys
+from qoder_async.simulator.problems import ProblemError, envelope, invalid, not_found
+from qoder_async.simulator.routing import find_route
+from qoder_async.simulator.run_routes import RunRoutes
+from qoder_async.simulator.session_routes import SessionRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .settings import Settings
-    from .traffic import RecordedRequest
-    from .world import World
+    from qoder_async.simulator.settings import Settings
+    from qoder_async.simulator.traffic import RecordedRequest
+    from qoder_async.simulator.world import World
 
 BODY_LIMIT = 4 * 1024 * 1024
 _REQUEST_ID_SALT = 31

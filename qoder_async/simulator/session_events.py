@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .instants import SECOND, micros_text, nanos_text
-from .run_table import NEVER, Outcome, Status
+from qoder_async.simulator.instants import SECOND, micros_text, nanos_text
+from qoder_async.simulator.run_table import NEVER, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .ids import Mint
-    from .run_table import RunTable
-    from .run_wire import RunWriter
+    from qoder_async.simulator.ids import Mint
+    from qoder_async.simulator.run_table import RunTable
+    from qoder_async.simulator.run_wire import RunWriter
 
 _SLOTS = 16
 _USER, _RUNNING, _SPAN, _HICCUP, _RESCHEDULED, _RUNNING_AGAIN, _MESSAGE, _SPAN_END, _SPECIAL, _ERROR, _END = range(11)

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .lists import Listing, list_page
-from .pages import next_page_field, page_body
-from .problems import invalid, not_found
-from .queries import Between, read_choice, read_created, read_cursor, read_limit, read_words
+from qoder_async.simulator.lists import Listing, list_page
+from qoder_async.simulator.pages import next_page_field, page_body
+from qoder_async.simulator.problems import invalid, not_found
+from qoder_async.simulator.queries import Between, read_choice, read_created, read_cursor, read_limit, read_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from multidict import MultiMapping
 
-    from .queries import Cursor
-    from .session_events import Event
-    from .settings import Settings
-    from .world import World
+    from qoder_async.simulator.queries import Cursor
+    from qoder_async.simulator.session_events import Event
+    from qoder_async.simulator.settings import Settings
+    from qoder_async.simulator.world import World
 
 
 _AT_WORK = frozenset({"running", "processing", "canceling"})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .instants import SECOND, micros_text
-from .run_table import NEVER, Outcome, Status
-from .session_events import credits_of, ends_terminated, turn_events
+from qoder_async.simulator.instants import SECOND, micros_text
+from qoder_async.simulator.run_table import NEVER, Outcome, Status
+from qoder_async.simulator.session_events import credits_of, ends_terminated, turn_events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .ids import Mint
-    from .run_table import RunTable
-    from .run_wire import RunWriter, Shape
-    from .session_events import Event
+    from qoder_async.simulator.ids import Mint
+    from qoder_async.simulator.run_table import RunTable
+    from qoder_async.simulator.run_wire import RunWriter, Shape
+    from qoder_async.simulator.session_events import Event
 
 
 class Sessions:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from .pages import NextPage
+    from qoder_async.simulator.pages import NextPage
 
 
 @attrs.frozen

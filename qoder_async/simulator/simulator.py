@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from .clock import Clock, ManualClock, RealClock
-from .faults import Faults
-from .gateway import Gateway
-from .routing import BASE_PATH
-from .service import Service
-from .settings import Settings
-from .steering import Steering
-from .traffic import RequestLog
+from qoder_async.simulator.clock import Clock, ManualClock, RealClock
+from qoder_async.simulator.faults import Faults
+from qoder_async.simulator.gateway import Gateway
+from qoder_async.simulator.routing import BASE_PATH
+from qoder_async.simulator.service import Service
+from qoder_async.simulator.settings import Settings
+from qoder_async.simulator.steering import Steering
+from qoder_async.simulator.traffic import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from .pages import NextPage
-    from .rate_limit import RateLimit
-    from .run_wire import Shape
+    from qoder_async.simulator.pages import NextPage
+    from qoder_async.simulator.rate_limit import RateLimit
+    from qoder_async.simulator.run_wire import Shape
 
 _MAX_PAGE_SIZE: dict[Shape, int] = {"extended": 1000, "lean": 100}
 _AGENT_ID = "agent_019900000000000000000000000000a1"

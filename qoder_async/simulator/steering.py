@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import editing, population
-from .deployment_rules import creation
-from .deployments import Behaviour
-from .instants import SECOND, from_seconds, to_us, whole_second
-from .world import World
+from qoder_async.simulator import editing, population
+from qoder_async.simulator.deployment_rules import creation
+from qoder_async.simulator.deployments import Behaviour
+from qoder_async.simulator.instants import SECOND, from_seconds, to_us, whole_second
+from qoder_async.simulator.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from .clock import Clock
-    from .deployments import Deployment
-    from .editing import RunState, TriggerName
-    from .run_wire import Shape
+    from qoder_async.simulator.clock import Clock
+    from qoder_async.simulator.deployments import Deployment
+    from qoder_async.simulator.editing import RunState, TriggerName
+    from qoder_async.simulator.run_wire import Shape
 
 _AGENT_ID = "agent_019900000000000000000000000000a1"
 _ENVIRONMENT_ID = "env_019900000000000000000000000000e1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 import attrs
 
-from .routing import check_route
+from qoder_async.simulator.routing import check_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

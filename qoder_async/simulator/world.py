@@ -10,17 +10,17 @@ import heapq
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from .book import Book
-from .deployments import Behaviour, Deployment
-from .ids import Mint
-from .instants import from_seconds, to_us, whole_second
-from .run_table import NEVER, Outcome, RunTable, Status, Trigger
-from .run_wire import RunWriter
-from .sessions import Sessions
+from qoder_async.simulator.book import Book
+from qoder_async.simulator.deployments import Behaviour, Deployment
+from qoder_async.simulator.ids import Mint
+from qoder_async.simulator.instants import from_seconds, to_us, whole_second
+from qoder_async.simulator.run_table import NEVER, Outcome, RunTable, Status, Trigger
+from qoder_async.simulator.run_wire import RunWriter
+from qoder_async.simulator.sessions import Sessions
 
 if TYPE_CHECKING:
-    from .clock import Clock
-    from .run_wire import Shape
+    from qoder_async.simulator.clock import Clock
+    from qoder_async.simulator.run_wire import Shape
 
 _OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT, _JITTER_SALT = 1, 2, 3, 4
 _JITTER = 0.4
