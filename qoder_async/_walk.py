@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 import attrs
 
-from qoder_async._wire.cursors import Cursor, CursorStyle, Envelope, NoWayOnError, next_cursor
+from qoder_async._wire.cursors import Cursor, CursorParameter, CursorStyle, Envelope, NoWayOnError, next_cursor
 from qoder_async._wire.decode import InvalidRecord
 from qoder_async.errors import (
     PaginationError,
@@ -118,8 +119,12 @@ class Walk(Generic[T]):
         Returns:
             What to deliver, and what to raise after it.
         """
+        if self._goes_back:
+            # Towards newer records a page is used from its near end: each record in it is a place to go on from.
+            fetched = attrs.evolve(fetched, records=fetched.records[::-1])
         records = fetched.records
         first = self.cursor.skip if self.cursor is not None else 0
+        self._fresh(_valid(fetched, 0, first))
         end = self._end(fetched, first)
         fresh = self._fresh(_valid(fetched, first, end))
         try:
@@ -135,7 +140,7 @@ class Walk(Generic[T]):
         if breaks:
             return self._broken(fetched, end, items)
         problems = self._problems(fetched, first, end)
-        return self._whole(fetched, items, problems, is_empty=not (fresh or problems))
+        return self._whole(fetched, items, problems, is_empty=not (fresh or problems or records[:first]))
 
     def _whole(self, fetched: Fetched[T], items: list[T], problems: tuple[str, ...], *, is_empty: bool) -> Step[T]:
         self._empty_pages = self._empty_pages + 1 if is_empty else 0
@@ -187,16 +192,30 @@ class Walk(Generic[T]):
             problems=invalid.problems,
             body=invalid.raw,
             request_id=fetched.request_id,
-        ).at(self._after(records, index))
+        ).at(self._after_page(fetched) if index == len(records) - 1 else self._after(records, index))
         before = self._after(records, index - 1) if index else self.cursor
         return Step(items=items, next_cursor=before, error=error, is_page=bool(items))
 
+    @property
+    def _goes_back(self) -> bool:
+        return self.cursor is not None and self.cursor.parameter == "before_id"
+
+    def _after_page(self, fetched: Fetched[T]) -> Cursor:
+        """Find the cursor that goes on after the last record of the current page."""
+        after = self._after(fetched.records, len(fetched.records) - 1)
+        if not after.skip:
+            return after
+        with contextlib.suppress(NoWayOnError):
+            return next_cursor(fetched.envelope, current=self.cursor, style=self._style) or after
+        return after
+
     def _after(self, records: Sequence[T | InvalidRecord], index: int) -> Cursor:
         """Find the cursor that goes on after one record of the current page."""
-        identifier = records[index].id
-        goes_back = self.cursor is not None and self.cursor.parameter == "before_id"
-        if self._style == "ids" and identifier and not goes_back:
-            return Cursor("after_id", identifier)
+        if self._style == "ids":
+            parameter: CursorParameter = "before_id" if self._goes_back else "after_id"
+            for back in range(index, -1, -1):
+                if identifier := records[back].id:
+                    return Cursor(parameter, identifier, index - back)
         # The page cannot be entered in its middle: ask for it again and pass over what was delivered.
         if self.cursor is None:
             return Cursor("page", "", index + 1)

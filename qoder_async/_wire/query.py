@@ -44,7 +44,11 @@ def read_time(value: Moment | None, argument: str) -> datetime | None:
             f"{argument} must say its offset, got {value!r}: "
             "write datetime(…, tzinfo=timezone.utc) or end the text with Z"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        pass
+    raise ConfigurationError(f"{argument} is no time in UTC: {value!r}")
 
 
 def _parse(text: str) -> datetime | None:
@@ -93,7 +97,9 @@ def just_before(moment: datetime | None) -> datetime | None:
     Returns:
         One microsecond less.
     """
-    return None if moment is None else moment - timedelta(microseconds=1)
+    if moment is None or moment == datetime.min.replace(tzinfo=UTC):
+        return moment
+    return moment - timedelta(microseconds=1)
 
 
 def encode_query(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:

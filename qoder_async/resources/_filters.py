@@ -34,7 +34,11 @@ def check_word(value: object, argument: str) -> str | None:
     Raises:
         ConfigurationError: It is no text, or empty.
     """
-    if value is None or (isinstance(value, str) and value):
+    return None if value is None else _word(value, argument)
+
+
+def _word(value: object, argument: str) -> str:
+    if isinstance(value, str) and value:
         return value
     raise ConfigurationError(f"{argument} must be a word such as 'active' or 'completed', got {value!r}")
 
@@ -56,7 +60,7 @@ def check_words(values: object, argument: str) -> tuple[str, ...]:
         return ()
     if isinstance(values, str) or not isinstance(values, list | tuple | set | frozenset):
         raise ConfigurationError(f"{argument} must be a list of words, got {values!r}")
-    return tuple(word for value in values if (word := check_word(value, argument)) is not None)
+    return tuple(_word(value, argument) for value in values)
 
 
 def equals(read: Callable[[T], object], wanted: object) -> Filter[T] | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qoder_async._http.exchange import Answer
 
 M = TypeVar("M", bound=Record)
+_ANSWERED_ONLY = frozenset({"upcoming_runs_at", "last_run_at"})
 
 
 def reading(path: str, model: type[M]) -> Call[M]:
@@ -110,7 +111,10 @@ def _plain(value: Any) -> Any:
         # Only models need the converter, which is slow to import.
         from qoder_async._wire.converter import get_converter  # noqa: PLC0415
 
-        return get_converter().unstructure(value)
+        wire = get_converter().unstructure(value)
+        if isinstance(value, Record):
+            return wire
+        return {name: part for name, part in wire.items() if part is not None and name not in _ANSWERED_ONLY}
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -344,12 +345,14 @@ class Deployments:
             model=DeploymentRun,
         )
         found = []
-        pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="skip")
-        async for run in pager:
-            if (run.triggered_at or run.created_at) < since:
-                break
-            if run.trigger_context.type == TriggerType.MANUAL:
-                found.append(run)
+        pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="raise")
+        # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
+        async with aclosing(aiter(pager)) as runs:
+            async for run in runs:
+                if (run.triggered_at or run.created_at) < since:
+                    break
+                if run.trigger_context.type == TriggerType.MANUAL:
+                    found.append(run)
         return found
 
     async def _act(self, deployment_id: str | Deployment, action: str) -> Deployment:

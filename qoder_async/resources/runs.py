@@ -53,7 +53,8 @@ class Runs:
             triggered_before: Only runs triggered before this time.
             page_size: How many are asked for at a time. Above 100 it is lowered once, if the service refuses it.
             max_items: How many are delivered at most, ``None`` for all.
-            cursor: Where to begin, such as an error's or a page's cursor, or ``Cursor.after(run)``.
+            cursor: Where to begin, such as an error's or a page's cursor, or ``Cursor.after(run)``. From
+                ``Cursor("before_id", …)`` the walk leads to newer runs, the oldest of them first.
             prefetch: 1 to fetch the next page while one is used.
             on_invalid: ``"skip"`` to leave out, log and count records that cannot be decoded instead of raising.
 
@@ -122,7 +123,8 @@ class Runs:
             created_before: Only runs made before this time.
             page_size: How many are asked for at a time. Above 100 it is lowered once, if the service refuses it.
             max_items: How many are delivered at most, ``None`` for all.
-            cursor: Where to begin, such as an error's or a page's cursor, or ``Cursor.after(run)``.
+            cursor: Where to begin, such as an error's or a page's cursor, or ``Cursor.after(run)``. From
+                ``Cursor("before_id", …)`` the walk leads to newer runs, the oldest of them first.
             prefetch: 1 to fetch the next page while one is used.
             on_invalid: ``"skip"`` to leave out, log and count records that cannot be decoded instead of raising.
 

@@ -108,7 +108,9 @@ class Sessions:
             style="pages",
             keeps=all_of(
                 equals(lambda session: session.deployment_id, deployment),
+                equals(lambda session: session.agent_id or (session.agent and session.agent.id), agent_id),
                 is_one_of(lambda session: session.status, words),
+                None if include_archived else lambda session: session.archived_at is None,
                 within(lambda session: session.created_at, after, before),
             ),
         )
