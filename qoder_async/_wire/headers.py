@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _OURS = frozenset({"authorization", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"})
 
 REDACTED = "[redacted]"
@@ -50,7 +51,7 @@ def check_token(value: object) -> Redacted:
         kind = "an empty text" if isinstance(value, str) else type(value).__name__
         raise ConfigurationError(f"token must be a text such as 'pt-…' or a callable that returns one, got {kind}")
     token = Redacted(value.strip())
-    if _VALUE.fullmatch(token) is None or " " in token:
+    if _TOKEN.fullmatch(token) is None:
         raise ConfigurationError("token holds white space, control characters or others that a header cannot carry")
     return token
 
