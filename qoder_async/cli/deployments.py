@@ -1,0 +1,222 @@
+"""``qoder-async deployments``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from qoder_async.cli.command_line import command
+from qoder_async.cli.common import COMMON, PAGING, Common, Flag, Paging
+from qoder_async.cli.exit_codes import ExitCode
+from qoder_async.cli.failures import Failure, Stop, usage
+from qoder_async.cli.fields import DEPLOYMENT_COLUMNS, all_fields
+from qoder_async.cli.output import make_output
+from qoder_async.cli.text import clean
+from qoder_async.cli.walking import Listed
+from qoder_async.errors import AmbiguousTriggerError
+
+if TYPE_CHECKING:
+    from qoder_async import Deployment, DeploymentRun
+
+app = App(name="deployments", help="Agents with a prompt and perhaps a schedule.")
+
+_CLOCKS_MAY_DIFFER = timedelta(seconds=60)
+
+
+@app.command(name="list")
+async def list_deployments(
+    *,
+    status: str | None = None,
+    include_archived: Flag = False,
+    agent: str | None = None,
+    paging: Paging = PAGING,
+    common: Common = COMMON,
+) -> None:
+    """List deployments, the newest first.
+
+    On a terminal: a table. Elsewhere: a line for each, fields separated by
+    tabs: id, name, status, schedule, zone, next run, agent.
+
+    Example: qoder-async deployments list --status active
+
+    Args:
+        status: active or paused.
+        include_archived: Archived ones too.
+        agent: Only those of this agent (its id).
+        paging: How the list is walked.
+        common: Which service, and how it is shown.
+    """
+    async with common.client() as qoder:
+        pager = qoder.deployments.list(
+            status=status, include_archived=include_archived, agent_id=agent, **paging.arguments()
+        )
+        filters = {"status": status, "include_archived": include_archived, "agent": agent}
+        listed = Listed(
+            words=("deployments", "list"), filters=filters, paging=paging, common=common, noun="deployments"
+        )
+        await listed.show(pager, DEPLOYMENT_COLUMNS)
+
+
+@app.command
+async def get(deployment: str, /, *, common: Common = COMMON) -> None:
+    """Show all of a deployment; environment variables stay hidden.
+
+    --json prints the bytes of the service, and these hold the environment
+    variables.
+
+    Example: qoder-async deployments get dep_0199…
+
+    Args:
+        deployment: Its id.
+        common: Which service, and how it is shown.
+    """
+    async with common.client() as qoder:
+        found = await qoder.deployments.get(deployment)
+    make_output(as_json=common.json).record(found, all_fields(found))
+
+
+@app.command
+async def run(
+    deployment: str,
+    /,
+    *,
+    idempotency_key: str | None = None,
+    common: Common = COMMON,
+) -> int:
+    """Trigger a run, and show it as the service has recorded it.
+
+    It does not wait for the end of the run. The exit code is 3 where the
+    run was skipped, and 1 where it could not start.
+
+    Example: qoder-async deployments run dep_0199…
+
+    Args:
+        deployment: The deployment's id.
+        idempotency_key: The key of a trigger that is sent again; absent, a new one.
+        common: Which service, and how it is shown.
+    """
+    # Minted here, so that it is known should the command be interrupted.
+    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+    started = datetime.now(UTC)
+    async with common.client() as qoder:
+        try:
+            triggered = await qoder.deployments.run(deployment, idempotency_key=key)
+        except AmbiguousTriggerError as error:
+            failure = Failure(
+                ExitCode.API,
+                f"the answer to the trigger was lost ({error.reason}): a run may have been started, or not; "
+                "the trigger was not sent again",
+            )
+            raise Stop(failure.and_then(*_after_lost_trigger(deployment, key, error.sent_at, common))) from None
+        except asyncio.CancelledError:
+            failure = Failure(ExitCode.INTERRUPTED, "interrupted: a run may have been started, or not")
+            raise Stop(failure.and_then(*_after_lost_trigger(deployment, key, started, common))) from None
+    output = make_output(as_json=common.json)
+    output.record(triggered, all_fields(triggered))
+    code = _code(triggered)
+    if code is ExitCode.FINE:
+        output.remark(f"It goes on by itself; look again: {_look_again(triggered, common)}")
+    return code
+
+
+@app.command
+async def pause(deployment: str, /, *, common: Common = COMMON) -> None:
+    """Pause a deployment: its schedule no longer fires.
+
+    Example: qoder-async deployments pause dep_0199…
+
+    Args:
+        deployment: Its id.
+        common: Which service, and how it is shown.
+    """
+    async with common.client() as qoder:
+        _show(await qoder.deployments.pause(deployment), common)
+
+
+@app.command
+async def unpause(deployment: str, /, *, common: Common = COMMON) -> None:
+    """Let a paused deployment run again; what it missed is not caught up.
+
+    Example: qoder-async deployments unpause dep_0199…
+
+    Args:
+        deployment: Its id.
+        common: Which service, and how it is shown.
+    """
+    async with common.client() as qoder:
+        _show(await qoder.deployments.unpause(deployment), common)
+
+
+@app.command
+def archive(
+    deployment: str,
+    /,
+    *,
+    yes: Flag = False,
+    common: Common = COMMON,
+) -> None:
+    """Archive a deployment, for good: its schedule ends, and there is no way back.
+
+    Example: qoder-async deployments archive dep_0199… --yes
+
+    Args:
+        deployment: Its id.
+        yes: Do not ask; needed where nobody can be asked.
+        common: Which service, and how it is shown.
+    """
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise usage("archiving cannot be undone, and there is no terminal to ask on: say --yes if you mean it")
+        # Asking blocks, so it happens between two event loops: Ctrl-C works as ever.
+        found = asyncio.run(_read(deployment, common))
+        _confirm(f"Archive {found.id} ({clean(found.name)})? It cannot be undone. [y/N] ")
+    _show(asyncio.run(_archive(deployment, common)), common)
+
+
+async def _read(deployment: str, common: Common) -> Deployment:
+    async with common.client() as qoder:
+        return await qoder.deployments.get(deployment)
+
+
+async def _archive(deployment: str, common: Common) -> Deployment:
+    async with common.client() as qoder:
+        return await qoder.deployments.archive(deployment)
+
+
+def _confirm(question: str) -> None:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Stop(Failure(ExitCode.USAGE, "nothing was archived"))
+
+
+def _show(deployment: Deployment, common: Common) -> None:
+    make_output(as_json=common.json).rows(DEPLOYMENT_COLUMNS, [deployment])
+
+
+def _code(run: DeploymentRun) -> ExitCode:
+    if run.status == "skipped":
+        return ExitCode.RUN_SKIPPED
+    if run.status == "failed" or (run.error is not None and run.session_id is None):
+        return ExitCode.RUN_FAILED
+    return ExitCode.FINE
+
+
+def _look_again(run: DeploymentRun, common: Common) -> str:
+    return command("runs", "get", run.id, **common.options())
+
+
+def _after_lost_trigger(deployment: str, key: str, sent_at: datetime, common: Common) -> tuple[str, str]:
+    since = (sent_at - _CLOCKS_MAY_DIFFER).replace(microsecond=0)
+    options = common.options()
+    look = command("runs", "list", deployment=deployment, since=since, **options)
+    resend = command("deployments", "run", deployment, idempotency_key=key, **options)
+    return (
+        f"look first, a run may show up a little late: {look}",
+        f"if there is none, send it again with the same key: {resend}",
+    )

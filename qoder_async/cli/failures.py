@@ -1,0 +1,127 @@
+"""What went wrong, in plain words: the exit code, one line, and what to do next."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from qoder_async import errors
+from qoder_async.cli.exit_codes import ExitCode
+
+_LONGEST = 600
+
+
+@attrs.frozen
+class Failure:
+    """What is said at the end of a command that failed.
+
+    Attributes:
+        code: The exit code.
+        message: One line; empty where there is nothing to say.
+        steps: What to do next, a line each.
+    """
+
+    code: ExitCode
+    message: str
+    steps: tuple[str, ...] = ()
+
+    def and_then(self, *steps: str) -> Failure:
+        """Add what to do next, before what is known already."""
+        return attrs.evolve(self, steps=(*steps, *self.steps))
+
+
+class Stop(Exception):  # noqa: N818  it is no error but the way out of a command
+    """Ends a command.
+
+    Attributes:
+        failure: What is said.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def usage(message: str, *steps: str) -> Stop:
+    """Refuse what was typed.
+
+    Args:
+        message: What is wrong with it.
+        steps: What to do next.
+
+    Returns:
+        What to raise.
+    """
+    return Stop(Failure(ExitCode.USAGE, message, steps))
+
+
+_STEPS: tuple[tuple[type[errors.QoderError], str], ...] = (
+    (errors.UnsupportedFilterError, "leave out --status"),
+    (errors.AuthenticationError, "put a valid token into QODER_ACCESS_TOKEN (or QODER_PAT)"),
+    (errors.PermissionDeniedError, "the token is valid, but not for this: check its rights and its workspace"),
+    (
+        errors.NotFoundError,
+        "see what there is: qoder-async deployments list --include-archived, or qoder-async runs list",
+    ),
+    (errors.ConflictError, "see how it stands: qoder-async deployments get ID"),
+    (errors.FeatureNotAvailableError, "this service does not offer it: check --base-url or QODER_BASE_URL"),
+    (errors.ServerError, "try again later; the service's support can find it by the request id"),
+    (errors.BadRequestError, "correct what the service objects to"),
+    (errors.APITimeoutError, "try again, or allow more time with --timeout"),
+    (errors.APIConnectionError, "check the network, and the address in --base-url or QODER_BASE_URL"),
+    (
+        errors.ResponseDecodeError,
+        "check the address in --base-url or QODER_BASE_URL; runs list --json prints even records that make no sense",
+    ),
+)
+
+
+def explain(error: errors.QoderError) -> Failure:
+    """Put an exception of the library into the words of the command line.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        What is said.
+    """
+    bad_usage = isinstance(error, errors.ConfigurationError | errors.UnsupportedFilterError)
+    code = ExitCode.USAGE if bad_usage else ExitCode.API
+    message = _in_options(error) if bad_usage else str(error)
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}…"
+    if isinstance(error, errors.RateLimitError):
+        soon = f"in {error.retry_after:.0f} s" if error.retry_after else "in a while"
+        return Failure(code, message, (f"try again {soon}",))
+    return Failure(code, message, tuple(step for kind, step in _STEPS if isinstance(error, kind))[:1])
+
+
+_OPTIONS = {
+    "agent_id": "--agent",
+    "base_url": "--base-url",
+    "created_after": "--since",
+    "created_before": "--until",
+    "deployment_id": "the deployment",
+    "idempotency_key": "--idempotency-key",
+    "max_items": "--max-items",
+    "page_size": "--page-size",
+    "run_id": "the run",
+    "status": "--status",
+    "timeout": "--timeout",
+    "trigger_type": "--trigger-type",
+    "triggered_after": "--since",
+    "triggered_before": "--until",
+}
+_ARGUMENT = re.compile(r"\b[a-z]+_[a-z]+\b|^(?:status|timeout)(?= must)")
+
+
+def _in_options(error: errors.QoderError) -> str:
+    """Name the options where the library names its arguments."""
+    message = str(error)
+    if isinstance(error, errors.UnsupportedFilterError):
+        return "the service's runs have no status (the lean shape), so that --status cannot be answered"
+    if message.startswith("A cursor must be"):
+        return "--cursor must be a cursor that this program printed, such as after_id:drun_0199…"
+    message = message.replace("allow_insecure=True", "--allow-insecure")
+    return _ARGUMENT.sub(lambda found: _OPTIONS.get(found[0], found[0]), message)

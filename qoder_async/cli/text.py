@@ -1,0 +1,46 @@
+"""Text that is safe to show: nothing that steers a terminal, and no token."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from qoder_async.options import TOKEN_VARIABLES
+
+_TOKEN = re.compile(r"\bpt-[A-Za-z0-9_.~+/=-]{6,}")
+
+
+def clean(text: str) -> str:
+    """Make text from outside printable on one line.
+
+    Names and messages come from the service; one that holds escape sequences must not steer the terminal, and one
+    that holds a tab or a line break must not look like two fields or two records.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The text with whatever is not printable written as an escape, and line breaks and tabs as spaces.
+    """
+    if text.isprintable():
+        return text
+    flat = " ".join(text.split("\r\n")) if "\r\n" in text else text
+    return "".join(
+        character if character.isprintable() else " " if character in "\t\n\r" else ascii(character)[1:-1]
+        for character in flat
+    )
+
+
+def redact(text: str) -> str:
+    """Take tokens out of a text, such as one that was passed on the command line by mistake.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The text without anything that is, or looks like, a token.
+    """
+    for name in TOKEN_VARIABLES:
+        if token := os.environ.get(name, "").strip():
+            text = text.replace(token, "[redacted]")
+    return _TOKEN.sub("pt-[redacted]", text)

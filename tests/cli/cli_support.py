@@ -1,0 +1,120 @@
+"""The command line as another process, and a simulator on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from qoder_async.simulator import Simulator
+
+CANARY = "pt-canary0123456789abcdef"
+
+
+@dataclass
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.lines]
+
+
+@contextlib.contextmanager
+def served(**settings: Any):
+    """Serve a simulator from another thread, since the command line runs event loops of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    sim = Simulator(**settings)
+    try:
+        asyncio.run_coroutine_threadsafe(sim.start(), loop).result(10)
+        yield sim
+    finally:
+        asyncio.run_coroutine_threadsafe(sim.aclose(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def start_process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start the command line as a process of its own."""
+    command = [sys.executable, "-m", "qoder_async.cli", *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.Popen(command, env=options.pop("env", dict(os.environ)), **options)
+
+
+def run_process(*arguments: str, **options: Any) -> Result:
+    """Run the command line as a process of its own."""
+    with start_process(*arguments, **options) as process:
+        try:
+            out, err = process.communicate(timeout=50)
+        finally:
+            process.kill()
+    result = Result(process.returncode, out or "", err or "")
+    assert CANARY not in result.out + result.err
+    return result
+
+
+@dataclass
+class Screen:
+    """What a command showed on a terminal."""
+
+    code: int
+    text: str
+
+    @property
+    def plain(self) -> str:
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.text)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.plain.split("\r\n")
+
+
+def run_on_terminal(
+    *arguments: str, columns: int = 80, answer: tuple[str, str | signal.Signals] | None = None, **environment: str
+) -> Screen:
+    """Run the command line on a terminal of its own, and answer the question that is asked there."""
+    keyboard, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    env = inherited | {"TERM": "xterm-256color"} | environment
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with start_process(*arguments, env=env, **streams) as process:
+        os.close(terminal)
+        shown = b""
+        # A terminal that nobody holds open any more ends with an error on Linux, and with nothing elsewhere.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(keyboard, 65536):
+                shown += chunk
+                if answer is not None and answer[0].encode() in shown:
+                    if isinstance(answer[1], signal.Signals):
+                        process.send_signal(answer[1])
+                    else:
+                        os.write(keyboard, answer[1].encode())
+                    answer = None
+        os.close(keyboard)
+        process.wait(20)
+    text = shown.decode()
+    assert CANARY not in text
+    return Screen(process.returncode, text)

@@ -1,0 +1,72 @@
+"""The command line, called in this process against simulators in other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cli_support import CANARY, Result, served
+
+from qoder_async._http.clock import Clock
+from qoder_async.cli import main
+
+if TYPE_CHECKING:
+    from qoder_async.simulator import Simulator
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """No settings of whoever runs the tests."""
+    for name in ("QODER_PAT", "QODER_BASE_URL", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("QODER_ACCESS_TOKEN", CANARY)
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch):
+    """Retries of the library take no real time in this process."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Clock, "sleep", sleep)
+
+
+@pytest.fixture(params=["extended", "lean"])
+def shape(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Start simulators; QODER_BASE_URL points to the last one."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: Any) -> Simulator:
+            sim = stack.enter_context(served(**settings))
+            monkeypatch.setenv("QODER_BASE_URL", sim.url)
+            return sim
+
+        yield start
+
+
+@pytest.fixture
+def sim(serve) -> Simulator:
+    return serve()
+
+
+@pytest.fixture
+def cli(capfd):
+    """Call the command line in this process."""
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = main(list(arguments))
+        out, err = capfd.readouterr()
+        assert CANARY not in out + err
+        return Result(code, out, err)
+
+    return call

@@ -1,0 +1,55 @@
+"""The demonstration and the simulator's announcement, in this process."""
+
+import pytest
+
+from qoder_async.cli.demo import scene
+from qoder_async.cli.simulate import World, _announce
+from qoder_async.simulator import Simulator
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [("deployment_ids", []), ("run_ids", [])],
+)
+def test_the_demo_fails_where_a_claim_does_not_hold(cli, monkeypatch, method, answer):
+    monkeypatch.setattr(Simulator, method, lambda *_: answer)
+
+    result = cli("demo")
+
+    assert result.code == 1
+    assert "does not hold" in result.out
+    assert "All of it held" not in result.out
+
+
+def test_the_demo_fails_where_a_fault_does_not_strike(cli, monkeypatch):
+    monkeypatch.setattr(scene, "RUNS", 800)
+    monkeypatch.setattr("qoder_async.simulator.faults.Faults.strike", lambda *_: None)
+
+    result = cli("demo")
+
+    assert result.code == 1
+    assert "does not hold" in result.out
+
+
+def test_the_demo_needs_no_settings_and_heeds_none(cli, monkeypatch):
+    monkeypatch.delenv("QODER_ACCESS_TOKEN")
+    monkeypatch.setenv("QODER_BASE_URL", "nonsense")
+    monkeypatch.setattr(scene, "RUNS", 800)
+
+    result = cli("demo")
+
+    assert result.code == 0, result.out
+    assert result.err == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "warns"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("box", True)]
+)
+def test_simulate_warns_where_others_can_reach_it(capsys, host, warns):
+    world = World(shape="lean", host=host, port=1, seed=0, deployments=1, runs=1, speed=1.0)
+
+    _announce(world, "http://x")
+
+    out = capsys.readouterr().out
+    assert ("Whoever reaches this machine" in out) == warns
+    assert ("--allow-insecure" in out) == warns

@@ -1,0 +1,80 @@
+"""Small parts: times, commands to copy, durations, columns, clean text."""
+
+import shlex
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qoder_async.cli.command_line import command
+from qoder_async.cli.failures import Stop
+from qoder_async.cli.fields import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration
+from qoder_async.cli.moments import read_moment
+from qoder_async.cli.render import lay_out
+from qoder_async.cli.text import clean
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        (None, None),
+        ("2h", NOW - timedelta(hours=2)),
+        ("90s", NOW - timedelta(seconds=90)),
+        ("1d12h", NOW - timedelta(hours=36)),
+        ("1w", NOW - timedelta(days=7)),
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T08:30", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2026-11-01 08:30", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2026-11-01T08:30:00", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2026-11-01T08:30:00+02:00", datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
+        (" 2026-11-01T08:30:00.123456789Z ", datetime(2026, 11, 1, 8, 30, 0, 123457, tzinfo=UTC)),
+    ],
+)
+def test_times_people_type(text, moment):
+    assert read_moment(text, "--since", now=NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2y", "2026-13-01", "2026", "99999999999999d", "-2h", "now-ish"])
+def test_times_nobody_means(text):
+    with pytest.raises(Stop, match="--since must be a time"):
+        read_moment(text, "--since", now=NOW)
+
+
+def test_a_command_to_copy_is_quoted():
+    text = command("runs", "list", since=NOW, cursor="page:a b'c", json=True, status=None, key="-x", no=False)
+
+    assert shlex.split(text) == [
+        *("qoder-async", "runs", "list", "--since", "2026-11-20T09:30:00Z", "--cursor", "page:a b'c", "--json"),
+        "--key=-x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(None, "-"), (0, "0.0 s"), (12_345, "12.3 s"), (64_000, "1 m 04 s"), (3_600_000, "1 h 00 m")],
+)
+def test_durations(milliseconds, text):
+    assert duration(milliseconds) == text
+
+
+@given(st.text())
+def test_clean_text_is_printable_and_stays_so(text):
+    assert clean(text).isprintable()
+    assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize("columns", [RUN_COLUMNS, DEPLOYMENT_COLUMNS])
+@given(width=st.integers(1, 300), data=st.data())
+def test_columns_fit_or_only_the_first_is_left(columns, width, data):
+    cell = st.text("abc", max_size=60)
+    row = st.lists(cell, min_size=len(columns), max_size=len(columns))
+    table = data.draw(st.lists(row, min_size=1, max_size=4))
+
+    layout = lay_out(columns, table, width)
+
+    assert [index for index, _ in layout] == sorted({index for index, _ in layout})
+    assert columns[layout[0][0]].rank == 0
+    assert len(layout) == 1 or sum(wide for _, wide in layout) + 2 * (len(layout) - 1) <= width
