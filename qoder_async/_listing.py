@@ -11,7 +11,7 @@ from qoder_async._walk import Fetched
 from qoder_async._wire.cursors import CursorStyle, Envelope
 from qoder_async._wire.decode import InvalidRecord, RawRecord, decode_page, split_page
 from qoder_async._wire.failures import request_id
-from qoder_async._wire.headers import REDACTED
+from qoder_async._wire.headers import hide, hide_in_bytes
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import BadRequestError
 from qoder_async.models import Record
@@ -105,7 +105,7 @@ class Listing(Generic[T]):
         return Fetched(
             records=[_clean(record, answer) for record in page.records] if page.invalid else page.records,
             has_invalid=bool(page.invalid),
-            envelope=_envelope(page),
+            envelope=_envelope(page, answer),
             request_id=request_id(answer.headers),
             body=answer.body,
         )
@@ -116,7 +116,7 @@ def _read_raw(answer: Answer) -> Fetched[RawRecord]:
     return Fetched(
         records=page.records,
         has_invalid=False,
-        envelope=_envelope(page),
+        envelope=_envelope(page, answer),
         request_id=request_id(answer.headers),
         body=answer.body,
     )
@@ -126,16 +126,16 @@ def _clean(record: R, answer: Answer) -> R:
     """Keep the token out of the error that a record will become, should the service have put it there."""
     if not isinstance(record, InvalidRecord):
         return record
-    problems = tuple(problem.replace(answer.token, REDACTED) for problem in record.problems)
-    return attrs.evolve(record, problems=problems, raw=record.raw.replace(answer.token.encode(), REDACTED.encode()))
+    problems = tuple(hide(problem, answer.token) for problem in record.problems)
+    return attrs.evolve(record, problems=problems, raw=hide_in_bytes(record.raw, answer.token))
 
 
-def _envelope(page: DecodedPage[Any] | SplitPage) -> Envelope:
+def _envelope(page: DecodedPage[Any] | SplitPage, answer: Answer) -> Envelope:
     """Take the ids of the records where the answer does not name them itself."""
     records = page.records
     return Envelope(
         has_more=page.has_more,
-        next_page=page.next_page,
+        next_page=page.next_page and hide(page.next_page, answer.token),
         first_id=page.first_id or (records[0].id if records else None),
         last_id=page.last_id or (records[-1].id if records else None),
     )

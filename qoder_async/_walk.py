@@ -54,11 +54,11 @@ class Fetched(Generic[T]):
         body: The whole answer.
     """
 
-    records: Sequence[T | InvalidRecord]
+    records: Sequence[T | InvalidRecord] = attrs.field(repr=False)
     has_invalid: bool
     envelope: Envelope
     request_id: str | None
-    body: bytes
+    body: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +73,7 @@ class Step(Generic[T]):
         is_page: Whether there is a page to deliver; false where the answer breaks at its first record.
     """
 
-    items: list[T]
+    items: list[T] = attrs.field(repr=False)
     next_cursor: Cursor | None
     problems: tuple[str, ...] = ()
     error: QoderError | None = None

@@ -15,10 +15,10 @@ from qoder_async._http.clock import Clock
 from qoder_async._http.connections import Connections
 from qoder_async._http.pacing import Pacing
 from qoder_async._http.response import Response
-from qoder_async._http.tokens import TokenProvider, Tokens
+from qoder_async._http.tokens import TokenProvider, Tokens, TokenSource, seal_source
 from qoder_async._http.traits import Traits
 from qoder_async._http.transport import Settings, Transport
-from qoder_async._wire.headers import Redacted, base_headers
+from qoder_async._wire.headers import Redacted, Unfit, base_headers, seal_headers
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import ConfigurationError
 from qoder_async.options import (
@@ -72,7 +72,7 @@ class ClientChanges(TypedDict, total=False):
 class _Options:
     """The settings that differ between clients over the same connections, as they were given."""
 
-    token: str | TokenProvider = attrs.field(repr=False)
+    token: TokenSource = attrs.field(repr=False)
     base_url: str | URL
     timeout: float | timedelta
     retry: RetryPolicy
@@ -80,7 +80,7 @@ class _Options:
     max_body: int
     allow_insecure: bool
     workspace_id: str | None
-    headers: Mapping[str, str] | None = attrs.field(repr=False)
+    headers: Mapping[str, Redacted | Unfit] = attrs.field(repr=False)
     on_attempt: AttemptHook | None
 
     def settings(self, tokens: Tokens) -> Settings:
@@ -162,10 +162,12 @@ class AsyncQoder:
         headers: Mapping[str, str] | None = None,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        # From here on no local variable shows the token, should a setting below be refused.
-        token = _token_from_environment() if token is None else _hide(token)
+        source = _token_from_environment() if token is None else seal_source(token)
+        sealed_headers = seal_headers(headers)
+        # From here on no local variable shows a secret, should a setting below be refused.
+        del token, headers
         options = _Options(
-            token=token,
+            token=source,
             base_url=check_base_url(base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=allow_insecure),
             timeout=timeout,
             retry=retry,
@@ -173,7 +175,7 @@ class AsyncQoder:
             max_body=max_body,
             allow_insecure=allow_insecure,
             workspace_id=workspace_id,
-            headers=headers,
+            headers=sealed_headers,
             on_attempt=on_attempt,
         )
         settings = options.settings(Tokens(options.token))
@@ -194,7 +196,8 @@ class AsyncQoder:
         self.sessions = Sessions(transport)
 
     def __repr__(self) -> str:
-        return f"<AsyncQoder {self._transport.settings.base_url}>"
+        transport = getattr(self, "_transport", None)  # none where a setting was refused
+        return f"<AsyncQoder {transport.settings.base_url}>" if transport else "<AsyncQoder>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("AsyncQoder cannot be pickled or copied: it holds a token and connections")
@@ -240,18 +243,23 @@ class AsyncQoder:
             run = await qoder.with_options(timeout=5).runs.get("drun_…")
             ```
         """
-        unknown = sorted(changes.keys() - ClientChanges.__annotations__.keys())
+        changed: dict[str, Any] = dict(changes)
+        # From here on no local variable shows a secret, should a setting below be refused.
+        del changes
+        if "token" in changed:
+            changed["token"] = seal_source(changed["token"])
+        if "headers" in changed:
+            changed["headers"] = seal_headers(changed["headers"])
+        unknown = sorted(changed.keys() - ClientChanges.__annotations__.keys())
         if unknown:
             allowed = ", ".join(ClientChanges.__annotations__)
             raise ConfigurationError(f"with_options cannot change {', '.join(unknown)}, only {allowed}")
-        if "token" in changes:
-            changes["token"] = _hide(changes["token"])
         other = object.__new__(type(self))
-        other._options = attrs.evolve(self._options, **changes)
+        other._options = attrs.evolve(self._options, **changed)
         other._owns_connections = False
         now = self._transport
-        tokens = Tokens(other._options.token) if "token" in changes else now.settings.tokens
-        pacing = other._options.pacing(now.clock) if "pace" in changes else now.pacing
+        tokens = Tokens(other._options.token) if "token" in changed else now.settings.tokens
+        pacing = other._options.pacing(now.clock) if "pace" in changed else now.pacing
         other._assemble(Transport(other._options.settings(tokens), now.connections, pacing, now.traits, now.clock))
         return other
 
@@ -300,7 +308,7 @@ class AsyncQoder:
 
 
 def _whole_answer(answer: Answer) -> Response:
-    return Response(answer.status, answer.headers, answer.body)
+    return Response(answer.status, answer.headers, answer.body, token=answer.token)
 
 
 def _check_path(path: object) -> str:
@@ -310,10 +318,6 @@ def _check_path(path: object) -> str:
             f"path must be a path below the base URL such as '/agents/agent_0199…', without query, got {path!r}"
         )
     return f"/{'/'.join(parts)}"
-
-
-def _hide(token: str | TokenProvider) -> str | TokenProvider:
-    return Redacted(token) if isinstance(token, str) else token
 
 
 def _token_from_environment() -> Redacted:
@@ -329,6 +333,6 @@ def _check_type(value: T, kind: type[T], argument: str) -> T:
 def _check_hook(hook: AttemptHook | None) -> AttemptHook | None:
     if hook is None:
         return None
-    if not callable(hook) or inspect.iscoroutinefunction(hook):
+    if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
         raise ConfigurationError(f"on_attempt must be a plain function, not an async one, got {hook!r}")
     return hook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ __all__ = ["DEFAULT_BASE_URL", "Pace", "Poll", "RetryPolicy"]
 DEFAULT_BASE_URL = "https://api.qoder.com/api/v1/cloud"
 TOKEN_VARIABLES = ("QODER_ACCESS_TOKEN", "QODER_PAT")
 BASE_URL_VARIABLE = "QODER_BASE_URL"
+_HOST = re.compile(r"[^\s:/?#@\[\]\\]+")
 
 
 def seconds(value: float | timedelta, argument: str, *, zero: bool = False) -> float:
@@ -36,12 +38,29 @@ def seconds(value: float | timedelta, argument: str, *, zero: bool = False) -> f
     Raises:
         ConfigurationError: It is not a finite, positive duration.
     """
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if not is_number or not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+    number = finite(value.total_seconds() if isinstance(value, timedelta) else value)
+    if number is None or number < 0 or (number == 0 and not zero):
         allowed = "seconds of 0 or more" if zero else "seconds above 0"
-        raise ConfigurationError(f"{argument} must be {allowed} (a number or a timedelta), got {value!r}")
-    return float(number)
+        raise ConfigurationError(f"{argument} must be {allowed} (a number or a timedelta), got {value!r:.60}")
+    return number
+
+
+def finite(value: object) -> float | None:
+    """Read a number.
+
+    Args:
+        value: What should be one.
+
+    Returns:
+        The number, ``None`` if it is none, is a boolean, or lies beyond what a float holds.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def whole_number(value: int, argument: str, *, minimum: int) -> int:
@@ -116,12 +135,12 @@ class Pace:
     def __attrs_post_init__(self) -> None:
         for name in ("reads_per_second", "writes_per_second"):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value) or value <= 0:
+            number = finite(value)
+            if number is None or number <= 0:
                 raise ConfigurationError(
-                    f"Pace.{name} must be a number above 0, got {value!r}; pace=None switches it off"
+                    f"Pace.{name} must be a number above 0, got {value!r:.60}; pace=None switches it off"
                 )
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, number)
 
 
 @attrs.frozen(kw_only=True)
@@ -142,8 +161,10 @@ class Poll:
         fields = attrs.fields(type(self))
         _set_seconds(self, fields.initial, self.initial, zero=False)
         _set_seconds(self, fields.maximum, self.maximum, zero=False)
-        if not isinstance(self.factor, int | float) or not math.isfinite(self.factor) or self.factor < 1:
-            raise ConfigurationError(f"Poll.factor must be a number of 1 or more, got {self.factor!r}")
+        factor = finite(self.factor)
+        if factor is None or factor < 1:
+            raise ConfigurationError(f"Poll.factor must be a number of 1 or more, got {self.factor!r:.60}")
+        object.__setattr__(self, "factor", factor)
 
 
 def token_from_environment(environ: Mapping[str, str]) -> str:
@@ -212,9 +233,19 @@ def check_base_url(value: str | URL | None, from_environment: str | None, *, all
 def _parse_url(value: object) -> URL | None:
     if isinstance(value, URL):
         return value
-    if not isinstance(value, str):
+    text = value.strip() if isinstance(value, str) else ""
+    if not text.isprintable() or " " in text:
         return None
     try:
-        return URL(value.strip())
+        url = URL(text)
     except ValueError:
         return None
+    return url if url.host and (_HOST.fullmatch(url.host) or _is_address(url.host)) else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -7,11 +7,15 @@ would carry the token along.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import attrs
 from aiohttp.http_exceptions import HttpProcessingError
+
+from qoder_async._wire.headers import hide
+from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +37,7 @@ class Answer:
 
     Attributes:
         status: The HTTP status.
-        headers: The headers.
+        headers: The headers, without the token should they have echoed it.
         body: The body, decompressed.
         token: The token of the request, which an error must not repeat should the answer hold it.
         is_whole: Whether the body was read to its end; false where it is larger than is accepted.
@@ -41,7 +45,7 @@ class Answer:
 
     status: int
     headers: CIMultiDictProxy[str]
-    body: bytes
+    body: bytes = attrs.field(repr=False)
     token: Redacted
     is_whole: bool = True
 
@@ -52,14 +56,16 @@ class Fault:
 
     Attributes:
         reason: For people.
-        kind: ``unsent`` where the connection was never made, so that the service cannot have acted; ``lost`` where it
-            broke; ``timeout`` where time ran out.
+        kind: ``unsent`` where the connection was never made, so that the service cannot have acted; ``lost`` where
+            it was.
         is_passing: Whether it may go better the next time.
+        is_timeout: Whether time ran out, also while connecting.
     """
 
     reason: str
-    kind: Literal["unsent", "lost", "timeout"]
+    kind: Literal["unsent", "lost"]
     is_passing: bool = True
+    is_timeout: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +87,7 @@ class Outgoing:
     url: URL
     headers: Mapping[str, str]
     token: Redacted
-    body: bytes | None
+    body: bytes | None = attrs.field(repr=False)
     timeout: float
     max_body: int
     proxy: Proxy | None
@@ -96,24 +102,36 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
 
     Returns:
         The answer, whatever its status, or why there is none.
+
+    Raises:
+        ConfigurationError: The caller's session cannot carry the token.
     """
+    token = request.token
+    fault: Fault | None = None
+    misfit = ""
     try:
         async with asyncio.timeout(request.timeout):
             return await _send(session, request)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch) as error:
-        fault = Fault(f"the server's certificate is not trusted ({_text(error)})", "unsent", is_passing=False)
+        reason = f"the server's certificate is not trusted ({_text(error, token)})"
+        fault = Fault(reason, "unsent", is_passing=False)
     except aiohttp.ConnectionTimeoutError:
-        fault = Fault(f"no connection within {request.timeout:g} s", "unsent")
+        fault = Fault(f"no connection within {request.timeout:g} s", "unsent", is_timeout=True)
     except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
-        fault = Fault(_text(error), "unsent")
+        fault = Fault(_text(error, token), "unsent")
     except TimeoutError:
-        fault = Fault(f"no whole answer within {request.timeout:g} s", "timeout")
+        fault = Fault(f"no whole answer within {request.timeout:g} s", "lost", is_timeout=True)
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-        fault = Fault(_text(error), "lost")
+        fault = Fault(_text(error, token), "lost")
+    except ValueError as error:
+        misfit = _text(error, token)
     except RuntimeError as error:
         if not session.closed:
             raise
-        fault = Fault(_text(error), "unsent", is_passing=False)
+        fault = Fault(_text(error, token), "unsent", is_passing=False)
+    if fault is None:
+        # What aiohttp says of a session with a login of its own, from auth=… or .netrc.
+        raise ConfigurationError(f"The session lent to AsyncQoder(session=…) does not fit: {misfit}")
     return fault
 
 
@@ -126,12 +144,15 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         data=request.body,
         allow_redirects=False,
         raise_for_status=False,
-        timeout=aiohttp.ClientTimeout(total=None, connect=request.timeout * _CONNECT_SHARE),
+        auto_decompress=True,
+        # aiohttp rounds times above the threshold up to whole seconds, here past the attempt's own.
+        timeout=aiohttp.ClientTimeout(total=None, connect=request.timeout * _CONNECT_SHARE, ceil_threshold=math.inf),
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.headers if proxy else None,
     ) as response:
         body = await _read(response, request.max_body)
-        return Answer(response.status, response.headers, body or b"", request.token, is_whole=body is not None)
+        headers = _without(request.token, response.headers)
+        return Answer(response.status, headers, body or b"", request.token, is_whole=body is not None)
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
@@ -147,5 +168,17 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _without(token: Redacted, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+    """Take the token out of headers that echo it: they end up in logs and errors."""
+    if not any(token in text for pair in headers.items() for text in pair):
+        return headers
+    clean = headers.copy()
+    clean.clear()
+    for name, value in headers.items():
+        clean.add(hide(name, token), hide(value, token))
+    return type(headers)(clean)
+
+
+def _text(error: BaseException, token: Redacted) -> str:
+    text = hide(str(error), token)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -9,7 +9,7 @@ import attrs
 from qoder_async._http.retry import is_passing
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.failures import describe_body, request_id, status_error
-from qoder_async._wire.headers import REDACTED
+from qoder_async._wire.headers import hide, hide_in_bytes
 from qoder_async._wire.retry_after import retry_after
 from qoder_async.errors import APIConnectionError, APITimeoutError, QoderError, ResponseDecodeError
 
@@ -65,7 +65,7 @@ def read_fault(call: Call[T], fault: Fault) -> Failure:
         The failure.
     """
     made = "" if call.is_read or fault.kind == "unsent" else "; it may have taken effect all the same"
-    kind = APITimeoutError if fault.kind == "timeout" else APIConnectionError
+    kind = APITimeoutError if fault.is_timeout else APIConnectionError
     return Failure(
         error=kind(f"{call.method} {call.path}: {fault.reason}{made}"),
         is_passing=fault.is_passing,
@@ -96,7 +96,7 @@ def read_answer(call: Call[T], answer: Answer, *, now: datetime) -> T | Failure:
         came = describe_body(clean(answer).body, answer.headers.get("Content-Type", ""))
         failure = _undecodable(call, answer, f"not JSON: {error} ({came})", passing=True)
     except WrongShapeError as error:
-        problems = [problem.replace(answer.token, REDACTED) for problem in error.problems]
+        problems = [hide(problem, answer.token) for problem in error.problems]
         failure = _undecodable(call, answer, "; ".join(problems), problems, passing=False)
     return failure
 
@@ -136,11 +136,4 @@ def clean(answer: Answer) -> Answer:
     Returns:
         The answer without the token.
     """
-    token, headers = answer.token, answer.headers
-    if any(token in value for value in headers.values()):
-        cleaned = headers.copy()
-        cleaned.clear()
-        for name, value in headers.items():
-            cleaned.add(name, value.replace(token, REDACTED))
-        headers = type(headers)(cleaned)
-    return attrs.evolve(answer, headers=headers, body=answer.body.replace(token.encode(), REDACTED.encode()))
+    return attrs.evolve(answer, body=hide_in_bytes(answer.body, answer.token))

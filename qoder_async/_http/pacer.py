@@ -113,9 +113,20 @@ class Pacer:
         # however many are waiting.
         self._queue = asyncio.Lock()
 
-    async def turn(self) -> None:
-        """Wait for a place and take it."""
+    async def turn(self, slots: asyncio.Semaphore | None = None) -> None:
+        """Wait for a place and a slot and take both.
+
+        The place is taken when there is a slot, and not before: what waits for slots must not go as a burst when
+        they come back, and must heed a silence the service asks for meanwhile.
+        """
         async with self._queue:
-            while (wait := self.rate.wait(self._clock.now())) > 0:
-                await self._clock.sleep(wait)
+            while True:
+                while (wait := self.rate.wait(self._clock.now())) > 0:
+                    await self._clock.sleep(wait)
+                if slots is None:
+                    break
+                await slots.acquire()
+                if self.rate.wait(self._clock.now()) <= 0:
+                    break
+                slots.release()
             self.rate.take(self._clock.now())

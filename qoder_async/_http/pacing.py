@@ -44,14 +44,10 @@ class Pacing:
             slots: The connection slots, one of which is taken.
         """
         pacer = self._of(call)
-        while True:
-            if pacer is not None:
-                await pacer.turn()
+        if pacer is None:
             await slots.acquire()
-            # The service may have asked for silence while the slot was waited for.
-            if pacer is None or not pacer.rate.is_paused(self._clock.now()):
-                return
-            slots.release()
+        else:
+            await pacer.turn(slots)
 
     def learn(self, call: Call[T], failure: Failure, *, sent_at: float, longest_pause: float) -> None:
         """Slow down, or fall silent, where a failure says that requests come too fast.

@@ -8,10 +8,13 @@ import attrs
 
 from qoder_async._wire.decode import NotJSONError, decode_json
 from qoder_async._wire.failures import request_id
+from qoder_async._wire.headers import hide_in_bytes
 from qoder_async.errors import ResponseDecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qoder_async._wire.headers import Redacted
 
 
 @attrs.frozen
@@ -27,6 +30,7 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes = attrs.field(repr=False)
+    _token: Redacted = attrs.field(alias="token", repr=False, eq=False)
 
     @property
     def request_id(self) -> str | None:
@@ -49,6 +53,6 @@ class Response:
         raise ResponseDecodeError(
             f"The answer is not JSON: {reason}",
             problems=(reason,),
-            body=self.body,
+            body=hide_in_bytes(self.body, self._token),
             request_id=self.request_id,
         )

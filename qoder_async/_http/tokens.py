@@ -5,26 +5,40 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TypeAlias, cast
 
 from qoder_async._http.per_loop import PerLoop
-from qoder_async._wire.headers import Redacted, check_token
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
+from qoder_async._wire.headers import Redacted, Unfit, check_token, seal
 
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """A function, plain or async, that returns the token to use now."""
+
+TokenSource: TypeAlias = Redacted | Unfit | TokenProvider
+
+
+def seal_source(source: object) -> TokenSource:
+    """Keep a token from showing itself in a traceback, should it or something beside it be refused.
+
+    Args:
+        source: What should be a token or a provider.
+
+    Returns:
+        The token sealed, or the provider.
+    """
+    return cast("TokenProvider", source) if callable(source) else seal(source)
 
 
 class Tokens:
     """A fixed token, or a provider that is asked before every attempt.
 
     Args:
-        source: The token or the provider.
+        source: The token, sealed, or the provider.
+
+    Raises:
+        ConfigurationError: It cannot be a token.
     """
 
-    def __init__(self, source: str | TokenProvider) -> None:
+    def __init__(self, source: TokenSource) -> None:
         self._provider = source if callable(source) else None
         self._fixed = None if callable(source) else check_token(source)
         self._renewals = 0
@@ -72,9 +86,9 @@ class Tokens:
 
     async def _ask(self) -> Redacted:
         assert self._provider is not None  # noqa: S101  a fixed token is never asked for
-        given = self._provider()
+        given: object = self._provider()
         if inspect.isawaitable(given):
             given = await given
-        # No local variable shows the token, should it be refused.
-        given = Redacted(given) if isinstance(given, str) else given
+        # From here on no local variable shows the token, should it be refused.
+        given = seal(given)
         return check_token(given)

@@ -69,8 +69,10 @@ class _Progress:
         started: When the call began, in the clock's seconds.
         may_renew: Whether a 401 may still be answered with another token.
         attempts: How often it was sent.
-        sent_at: When it was first sent, by the time of day.
-        refused_at: What the token's renewals were when an attempt was answered with 401.
+        first_sent: When it was first sent, by the time of day.
+        sent: When it was last sent, in the clock's seconds.
+        renewals: What the token's renewals were when it was last sent.
+        refused_at: The same where that was answered with 401, so that the token is renewed next.
         wait: Seconds until the next attempt, ``None`` where there is none.
         failure: How the last attempt failed.
     """
@@ -78,7 +80,9 @@ class _Progress:
     started: float
     may_renew: bool
     attempts: int = 0
-    sent_at: datetime | None = None
+    first_sent: datetime | None = None
+    sent: float = 0.0
+    renewals: int = 0
     refused_at: int | None = None
     wait: float | None = None
     failure: Failure | None = None
@@ -154,33 +158,68 @@ class Transport:
 
     async def _attempt(self, call: Call[T], progress: _Progress) -> T | Failure:
         """Send a call once, give its slot back, and note in ``progress`` whether there is a next time."""
-        tokens = self.settings.tokens
         try:
-            renewals = tokens.renewals
-            token = await (tokens.get() if progress.refused_at is None else tokens.renew(progress.refused_at))
-            request = self._request(call, token, self._time_left(progress))
-            self.check_open()
-            session = await self.connections.session()
-            progress.attempts += 1
-            progress.sent_at = progress.sent_at or self.clock.wall()
-            sent = self.clock.now()
-            got = await exchange(session, request)
+            got = await self._exchange(call, progress)
         finally:
             self.connections.slots.release()
-        if isinstance(got, Fault):
-            self.check_open()
-            outcome: T | Failure = read_fault(call, got)
-        else:
-            outcome = read_answer(call, got, now=self.clock.wall())
-        progress.refused_at = progress.wait = None
+        progress.wait = None
+        if got is None:
+            return progress.failure or _too_late(call)
+        outcome = self._judge(call, got)
         if isinstance(outcome, Failure):
-            self.pacing.learn(call, outcome, sent_at=sent, longest_pause=self.settings.retry.max_retry_after)
-            if progress.may_renew and isinstance(outcome.error, AuthenticationError):
-                progress.may_renew, progress.refused_at, progress.wait = False, renewals, 0.0
-            elif is_repeatable(call, outcome):
-                progress.wait = self._wait(outcome, progress)
-        self._report(call, got, outcome, progress, sent)
+            self._plan(call, outcome, progress)
+        self._report(call, got, outcome, progress)
         return outcome
+
+    async def _exchange(self, call: Call[T], progress: _Progress) -> Answer | Fault | None:
+        """Send the request; nothing comes of it if the deadline passes while the token is asked for."""
+        token = await self._token(progress)
+        if token is None:
+            return None
+        request = self._request(call, token, self._time_left(progress))
+        self.check_open()
+        session = await self.connections.session()
+        progress.attempts += 1
+        progress.first_sent = progress.first_sent or self.clock.wall()
+        progress.sent = self.clock.now()
+        return await exchange(session, request)
+
+    async def _token(self, progress: _Progress) -> Redacted | None:
+        tokens, limit = self.settings.tokens, asyncio.timeout(self._time_left(progress))
+        refused_at, progress.refused_at = progress.refused_at, None
+        progress.renewals = tokens.renewals
+        try:
+            async with limit:
+                token = await (tokens.get() if refused_at is None else tokens.renew(refused_at))
+        except TimeoutError:
+            # The provider may raise one of its own.
+            if not limit.expired():
+                raise
+            return None
+        return None if self._time_left(progress) == 0 else token
+
+    def _judge(self, call: Call[T], got: Answer | Fault) -> T | Failure:
+        if isinstance(got, Answer):
+            return read_answer(call, got, now=self.clock.wall())
+        # A client that was closed meanwhile says so, unless a run may have been started.
+        if call.triggers is None or got.kind == "unsent":
+            self.check_open()
+        return read_fault(call, got)
+
+    def _plan(self, call: Call[T], failure: Failure, progress: _Progress) -> None:
+        """Learn from a failure, and decide whether the call is sent again."""
+        retry = self.settings.retry
+        self.pacing.learn(call, failure, sent_at=progress.sent, longest_pause=retry.max_retry_after)
+        if progress.may_renew and isinstance(failure.error, AuthenticationError):
+            progress.may_renew, progress.refused_at, progress.wait = False, progress.renewals, 0.0
+        elif is_repeatable(call, failure):
+            progress.wait = wait_before_next(
+                retry,
+                attempt=progress.attempts,
+                asked=failure.asked,
+                elapsed=self.clock.now() - progress.started,
+                jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+            )
 
     def check_open(self) -> None:
         """Refuse to be used after the end.
@@ -194,15 +233,6 @@ class Transport:
     def _time_left(self, progress: _Progress) -> float | None:
         deadline = self.settings.retry.deadline
         return None if deadline is None else max(0.0, deadline - (self.clock.now() - progress.started))
-
-    def _wait(self, failure: Failure, progress: _Progress) -> float | None:
-        return wait_before_next(
-            self.settings.retry,
-            attempt=progress.attempts,
-            asked=failure.asked,
-            elapsed=self.clock.now() - progress.started,
-            jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
-        )
 
     def _request(self, call: Call[T], token: Redacted, left: float | None) -> Outgoing:
         settings = self.settings
@@ -223,9 +253,7 @@ class Transport:
             proxy=self.connections.proxy(settings.base_url),
         )
 
-    def _report(
-        self, call: Call[T], got: Answer | Fault, outcome: T | Failure, progress: _Progress, sent: float
-    ) -> None:
+    def _report(self, call: Call[T], got: Answer | Fault, outcome: T | Failure, progress: _Progress) -> None:
         hook = self.settings.on_attempt
         if not is_wanted(hook, failed=isinstance(outcome, Failure)):
             return
@@ -233,7 +261,7 @@ class Transport:
             method=call.method,
             path=call.path,
             status=got.status if isinstance(got, Answer) else None,
-            duration=self.clock.now() - sent,
+            duration=self.clock.now() - progress.sent,
             attempt=progress.attempts,
             wait=progress.wait,
             request_id=request_id(got.headers) if isinstance(got, Answer) else None,
@@ -242,20 +270,21 @@ class Transport:
         report(attempt, hook)
 
 
+def _too_late(call: Call[T]) -> Failure:
+    error = APITimeoutError(f"{call.method} {call.path} was not sent: the deadline passed while it waited for its turn")
+    return Failure(error=error, is_passing=False, may_have_acted=False)
+
+
 def _final_error(call: Call[T], progress: _Progress) -> QoderError:
-    failure = progress.failure
-    if failure is None:
-        return APITimeoutError(
-            f"{call.method} {call.path} was not sent: the deadline passed while it waited for its turn"
-        )
+    failure = progress.failure or _too_late(call)
     if call.triggers is None or not failure.may_have_acted:
         return failure.error
     assert call.idempotency_key is not None  # noqa: S101  every write carries one
-    assert progress.sent_at is not None  # noqa: S101  it failed, so it was sent
+    assert progress.first_sent is not None  # noqa: S101  it failed, so it was sent
     return AmbiguousTriggerError(
         str(failure.error),
         idempotency_key=call.idempotency_key,
         deployment_id=call.triggers,
-        sent_at=progress.sent_at,
+        sent_at=progress.first_sent,
         request_id=failure.error.request_id,
     )

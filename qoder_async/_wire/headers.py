@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import NoReturn
 
 from qoder_async._version import __version__
 from qoder_async.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -35,20 +33,75 @@ class Redacted(str):
         return self
 
 
-def check_token(value: object) -> Redacted:
+class Unfit:
+    """Stands for a value that is no text: it may be a secret, so only its type is known.
+
+    Args:
+        value: The value.
+    """
+
+    def __init__(self, value: object) -> None:
+        self.type_name = type(value).__name__
+
+    def __repr__(self) -> str:
+        return f"<{self.type_name}>"
+
+
+def seal(value: object) -> Redacted | Unfit:
+    """Keep what may be a secret from showing itself in a traceback.
+
+    Args:
+        value: What should be a text.
+
+    Returns:
+        The text, redacted in reprs, or what stands for something else.
+    """
+    return Redacted(value) if isinstance(value, str) else Unfit(value)
+
+
+def hide(text: str, token: Redacted) -> str:
+    """Take the token out of a text that echoes it.
+
+    Args:
+        text: The text.
+        token: The token.
+
+    Returns:
+        The text without it.
+    """
+    # Some servers escape the slash in JSON.
+    return text.replace(token, REDACTED).replace(token.replace("/", "\\/"), REDACTED)
+
+
+def hide_in_bytes(body: bytes, token: Redacted) -> bytes:
+    """Take the token out of a body that echoes it.
+
+    Args:
+        body: The body.
+        token: The token.
+
+    Returns:
+        The body without it.
+    """
+    return body.replace(token.encode(), REDACTED.encode()).replace(
+        token.replace("/", "\\/").encode(), REDACTED.encode()
+    )
+
+
+def check_token(value: Redacted | Unfit) -> Redacted:
     """Take a token.
 
     Args:
-        value: What the caller, the environment or a provider gave.
+        value: What the caller, the environment or a provider gave, sealed.
 
     Returns:
-        The token, which no longer shows itself.
+        The token.
 
     Raises:
         ConfigurationError: It cannot be a token. The message does not quote it.
     """
-    if not isinstance(value, str) or not value.strip():
-        kind = "an empty text" if isinstance(value, str) else type(value).__name__
+    if isinstance(value, Unfit) or not value.strip():
+        kind = value.type_name if isinstance(value, Unfit) else "an empty text"
         raise ConfigurationError(f"token must be a text such as 'pt-…' or a callable that returns one, got {kind}")
     token = Redacted(value.strip())
     if _TOKEN.fullmatch(token) is None:
@@ -74,11 +127,30 @@ def check_header_value(value: object, argument: str) -> str:
     return value
 
 
-def base_headers(extra: Mapping[str, str] | None, *, workspace_id: str | None) -> dict[str, str]:
+def seal_headers(headers: object) -> Mapping[str, Redacted | Unfit]:
+    """Keep the values of the caller's headers, which may be secret, from showing themselves in a traceback.
+
+    Args:
+        headers: What should be a mapping, or nothing.
+
+    Returns:
+        The headers with sealed values.
+
+    Raises:
+        ConfigurationError: It is no mapping.
+    """
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a mapping of names to texts, got {seal(headers)!r}")
+    return {name: seal(value) for name, value in headers.items()}
+
+
+def base_headers(extra: Mapping[str, Redacted | Unfit], *, workspace_id: str | None) -> dict[str, str]:
     """Put together what every request carries, apart from the token.
 
     Args:
-        extra: The caller's own headers; their values are kept out of reprs, since they may be secret.
+        extra: The caller's own headers, sealed.
         workspace_id: Sent as ``qoder-workspace-id``.
 
     Returns:
@@ -90,14 +162,14 @@ def base_headers(extra: Mapping[str, str] | None, *, workspace_id: str | None) -
     headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
     if workspace_id is not None:
         headers["qoder-workspace-id"] = check_header_value(workspace_id, "workspace_id")
-    for name, value in (extra or {}).items():
+    for name, value in extra.items():
         if not isinstance(name, str) or _NAME.fullmatch(name) is None:
             raise ConfigurationError(f"headers: {name!r} is not the name of a header")
         if name.lower() in _OURS:
             instead = "; pass token=…" if name.lower() == "authorization" else ""
             raise ConfigurationError(f"headers: {name} is set by the library{instead}")
-        if not isinstance(value, str) or _VALUE.fullmatch(value) is None:
+        if isinstance(value, Unfit) or _VALUE.fullmatch(value) is None:
             raise ConfigurationError(f"headers: the value of {name} must be a text of printable ASCII characters")
         headers = {known: text for known, text in headers.items() if known.lower() != name.lower()}
-        headers[name] = Redacted(value)
+        headers[name] = value
     return headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -115,13 +116,30 @@ def encode_query(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     Raises:
         ConfigurationError: A value is of no kind that has a spelling in a query.
     """
-    items = pairs.items() if isinstance(pairs, Mapping) else pairs
     return "&".join(
-        f"{quote(name, safe='[]')}={quote(_spell(name, value), safe='')}"
-        for name, values in items
+        f"{_quote(name, name, safe='[]')}={_quote(name, _spell(name, value))}"
+        for name, values in _items(pairs)
         if values is not None
         for value in (values if isinstance(values, list | tuple) else (values,))
     )
+
+
+def _items(pairs: object) -> Iterable[tuple[str, Any]]:
+    items = list(pairs.items()) if isinstance(pairs, Mapping) else pairs
+    if not isinstance(items, list | tuple):
+        raise ConfigurationError(f"query must be a mapping of names to values, got {pairs!r}")
+    for item in items:
+        if not isinstance(item, tuple) or len(item) != 2 or not isinstance(item[0], str):
+            raise ConfigurationError(f"query must map names, which are texts, to values, got {item!r}")
+    return items
+
+
+def _quote(name: str, text: str, *, safe: str = "") -> str:
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        pass
+    raise ConfigurationError(f"The query parameter {name!r} holds what is no Unicode text: {text!r}")
 
 
 def _spell(name: str, value: object) -> str:
@@ -129,10 +147,15 @@ def _spell(name: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float):
-        return repr(value)
+    # The plain spelling, not the one that an enumeration of numbers has.
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float.__repr__(value)
     if isinstance(value, datetime):
         moment = read_time(value, name)
         assert moment is not None  # noqa: S101  read_time gives None only for None
         return format_time(moment)
-    raise ConfigurationError(f"The query parameter {name!r} must be a text, number, boolean or datetime, got {value!r}")
+    raise ConfigurationError(
+        f"The query parameter {name!r} must be a text, a finite number, a boolean or a datetime, got {value!r}"
+    )

@@ -1,0 +1,60 @@
+"""Fixtures for all tests; the folder of this file is on the path, hence ``from support import …``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from aioresponses import aioresponses
+from hypothesis import settings
+from support import mocking
+from support.clock import FakeClock, use_clock
+
+from qoder_async import AsyncQoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from qoder_async._http.clock import Clock
+
+mocking.install()
+settings.register_profile("qoder", deadline=None)  # a slow machine is no failure
+settings.load_profile("qoder")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("QODER_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def mocked() -> Iterator[aioresponses]:
+    """aioresponses, for what needs no socket."""
+    with aioresponses() as mock:
+        yield mock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of the clients of ``make_client``."""
+    return FakeClock()
+
+
+@pytest_asyncio.fixture
+async def make_client(clock: FakeClock) -> AsyncGenerator[Callable[..., AsyncQoder]]:
+    """Make clients that never really wait, do not pace themselves unless told to, and are closed with the test."""
+    clients: list[AsyncQoder] = []
+
+    def make(url: str = "https://qoder.test/api", token: Any = "pt-test", **options: Any) -> AsyncQoder:
+        own: Clock = options.pop("clock", clock)
+        client = use_clock(AsyncQoder(token, base_url=url, **{"pace": None} | options), own)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
