@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import attrs
 import msgspec
 
+from qoder_async._wire.depth import any_too_deep, is_too_deep
 from qoder_async._wire.envelope import (
     REFUSALS,
     NotJSONError,
@@ -121,17 +122,10 @@ def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
     envelope = read_envelope(body)
     raws = [bytes(piece) for piece in envelope.data]
     invalid: list[InvalidRecord] = []
-    records: list[T | InvalidRecord]
-    try:
-        # All records in one call: a tenth quicker than one by one, although the body is read twice.
-        decoded: list[T] = _page_decoder(model).decode(body).data
-    except REFUSALS:
+    records: list[T | InvalidRecord] = [*_decode_at_once(body, raws, model)]
+    if len(records) < len(raws):
         records = [_decode_in_place(raw, model, index) for index, raw in enumerate(raws)]
         invalid = [record for record in records if isinstance(record, InvalidRecord)]
-    else:
-        for record, raw in zip(decoded, raws, strict=True):
-            keep_raw(record, raw)
-        records = [*decoded]
     return DecodedPage(
         records,
         invalid,
@@ -207,7 +201,25 @@ _decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.cache(msgspec.j
 _page_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.cache(_make_page_decoder)
 
 
+def _decode_at_once(body: bytes, raws: list[bytes], model: type[T]) -> list[T]:
+    """Decode all records in one call: a tenth quicker than one by one, although the body is read twice.
+
+    Nothing comes of it where one of them is odd.
+    """
+    if any_too_deep(raws):
+        return []
+    try:
+        records: list[T] = _page_decoder(model).decode(body).data
+    except REFUSALS:
+        return []
+    for record, raw in zip(records, raws, strict=True):
+        keep_raw(record, raw)
+    return records
+
+
 def _decode_in_place(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:
+    if is_too_deep(raw):
+        return _decode_oddity(raw, model, index)
     try:
         record: T = _decoder(model).decode(raw)
     except REFUSALS:

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any, NoReturn, TypeVar
 
+from qoder_async._wire.depth import DEEPEST, is_too_deep
 from qoder_async._wire.diagnose import find_fault
 from qoder_async._wire.envelope import NotJSONError, WrongShapeError
 from qoder_async._wire.json_types import type_name
@@ -11,8 +12,6 @@ from qoder_async.models import Record
 from qoder_async.models.record import keep_raw
 
 T = TypeVar("T", bound=Record)
-
-_DEEP = 200  # brackets; far more than a record has, and fewer than the standard library copes with
 
 
 def decode_leniently(raw: bytes, model: type[T], path: str) -> T:
@@ -46,12 +45,14 @@ def decode_leniently(raw: bytes, model: type[T], path: str) -> T:
 
 def _load(raw: bytes, path: str) -> Any:
     fault: str | None
+    if is_too_deep(raw):
+        raise WrongShapeError(find_fault(raw, path, deepest=DEEPEST) or f"{path or 'body'}: nested too deeply")
     try:
         value = json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()  # finds lone surrogates, which json.loads lets pass
     except RecursionError:
         reason = "nested too deeply"
-        fault = find_fault(raw, path, deepest=_DEEP) or f"{path or 'body'}: {reason}"
+        fault = f"{path or 'body'}: {reason}"
     except ValueError as error:
         reason = f"not JSON: {error}"
         fault = find_fault(raw, path)
