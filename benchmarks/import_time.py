@@ -37,8 +37,7 @@ def summary(figures: dict[str, list[float]], command: str) -> dict[str, Any]:
         "environment": environment(),
         "rounds": len(figures[MEASURED]),
         "milliseconds": {
-            name: {"median": median(values), "min": min(values), "max": max(values)}
-            for name, values in figures.items()
+            name: {"median": median(values), "min": min(values), "max": max(values)} for name, values in figures.items()
         },
     }
 

@@ -88,7 +88,7 @@ class SessionRoutes:
         if deployment_id := query.get("deployment_id"):
             deployment = world.deployment(deployment_id)
             if deployment is None:
-                tests.append(lambda _number: False)
+                tests.append(lambda number: number < 0)
             else:
                 book = deployment.runs
         statuses = read_words(query, "statuses")

@@ -18,9 +18,7 @@ _MODELS: dict[str, type[Record]] = {
 }
 
 
-def _read() -> tuple[
-    list[tuple[str, type[Record], dict[str, Any]]], list[tuple[str, type[Record], dict[str, Any]]]
-]:
+def _read() -> tuple[list[tuple[str, type[Record], dict[str, Any]]], list[tuple[str, type[Record], dict[str, Any]]]]:
     records, pages = [], []
     for path in sorted(FIXTURES.glob("*.json")):
         model = next((model for prefix, model in _MODELS.items() if path.name.startswith(prefix)), None)
@@ -51,9 +49,7 @@ def page_of(*records: bytes, **envelope: Any) -> bytes:
 
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_word = st.sampled_from(
-    ["manual", "schedule", "retry", "completed", "running", "active", "idle", "brand_new"]
-)
+_word = st.sampled_from(["manual", "schedule", "retry", "completed", "running", "active", "idle", "brand_new"])
 _digits = st.integers(0, 9).flatmap(lambda n: st.text("0123456789", min_size=n, max_size=n))
 _time = st.builds(
     lambda day, digits, zone: f"2026-06-{day:02}T08:54:06{'.' * bool(digits)}{digits}{zone}",
@@ -80,8 +76,7 @@ def _mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def _record(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {name: _mostly(part) for name, part in required.items()},
-        optional={name: _mostly(part) for name, part in optional.items()}
-        | {"raw": _any, "extra": _any, "new": _any},
+        optional={name: _mostly(part) for name, part in optional.items()} | {"raw": _any, "extra": _any, "new": _any},
     )
 
 
@@ -156,8 +151,7 @@ GENERATED: dict[type[Record], st.SearchStrategy[dict[str, Any]]] = {
             "processed_at": _time,
             "content": _text | st.lists(_any, max_size=2),
             "stop_reason": _text | st.fixed_dictionaries({}, optional={"type": _text}),
-            "error": _text
-            | st.fixed_dictionaries({}, optional={"type": _text, "retry_status": _text | _object}),
+            "error": _text | st.fixed_dictionaries({}, optional={"type": _text, "retry_status": _text | _object}),
         },
     ),
 }

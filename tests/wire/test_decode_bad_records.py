@@ -78,9 +78,7 @@ def slow(monkeypatch):
     """Counts the records that left the fast way."""
     seen = []
     lenient = decode.decode_leniently
-    monkeypatch.setattr(
-        decode, "decode_leniently", lambda raw, *rest: seen.append(raw) or lenient(raw, *rest)
-    )
+    monkeypatch.setattr(decode, "decode_leniently", lambda raw, *rest: seen.append(raw) or lenient(raw, *rest))
     return seen
 
 
@@ -88,9 +86,7 @@ def slow(monkeypatch):
 @pytest.mark.parametrize("place", [0, 17, 99])
 def test_99_good_and_one_bad(raw, problem, place, slow):
     good = [to_bytes(RUN | {"id": f"drun_{i}"}) for i in range(100)]
-    body = page_of(
-        *good[:place], raw, *good[place + 1 :], has_more=True, next_page="drun_99", last_id="drun_99"
-    )
+    body = page_of(*good[:place], raw, *good[place + 1 :], has_more=True, next_page="drun_99", last_id="drun_99")
 
     page = decode_page(body, DeploymentRun)
 
@@ -137,9 +133,7 @@ def test_every_kind_of_bad_at_once(slow):
 
 
 def test_all_problems_of_a_record_are_listed():
-    raw = to_bytes(
-        {"id": "drun_1", "agent": {"id": 1, "version": "x"}, "trigger_context": {}, "status": "running"}
-    )
+    raw = to_bytes({"id": "drun_1", "agent": {"id": 1, "version": "x"}, "trigger_context": {}, "status": "running"})
     (record,) = decode_page(page_of(raw), DeploymentRun).records
 
     assert isinstance(record, InvalidRecord)
@@ -182,9 +176,7 @@ def test_values_that_may_be_secret_are_not_in_the_problems():
 
 
 def test_what_is_odd_and_still_understood():
-    raw = changed(
-        duration_ms=12.0, created_at="2026-06-14T08:54:06", agent={"id": "a", "version": 10**30, "x": 1}
-    )
+    raw = changed(duration_ms=12.0, created_at="2026-06-14T08:54:06", agent={"id": "a", "version": 10**30, "x": 1})
     run = decode_record(raw, DeploymentRun)
 
     assert run.duration_ms == 12

@@ -110,9 +110,7 @@ class TestPages:
 
     def test_a_key_that_comes_twice_counts_as_it_came_last(self, read):
         for odd in [b"1", b"NaN"]:  # NaN takes the slow way
-            page = read(
-                b'{"data":[],"odd":' + odd + b',"data":[' + RAW + b'],"next_page":"a","next_page":"b"}'
-            )
+            page = read(b'{"data":[],"odd":' + odd + b',"data":[' + RAW + b'],"next_page":"a","next_page":"b"}')
             assert len(page.records) == 1
             assert page.next_page == "b"
 
