@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from qoder_async._walk import Fetched, Identified, OnInvalid, Walk
+from qoder_async._walk import Fetched, Identified, OnInvalid, Step, Walk
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.errors import ConfigurationError, QoderError
 from qoder_async.models import Record
@@ -80,8 +80,9 @@ class Pager(Generic[M]):
             async for page in pages:
                 for item in page.items:
                     yield item
+                del page  # before the next one is made
 
-    async def pages(self) -> AsyncGenerator[Page[M], None]:
+    def pages(self) -> AsyncGenerator[Page[M], None]:
         """Walk the list page by page.
 
         Yields:
@@ -90,9 +91,7 @@ class Pager(Generic[M]):
         Raises:
             QoderError: The walk broke; ``error.cursor`` goes on from there.
         """
-        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps)) as pages:
-            async for page in pages:
-                yield page
+        return self._steps(self._listing.fetch, self._listing.keeps)
 
     async def first_page(self) -> Page[M]:
         """Fetch one page.
@@ -172,16 +171,14 @@ class Pager(Generic[M]):
                 step = walk.take(fetched)
                 # Whatever is wrong with the page is raised before another is asked for.
                 ahead = asyncio.create_task(fetch(walk.cursor, size)) if self._prefetch and not walk.is_over else None
-                if step.is_page:
-                    yield Page(
-                        items=step.items,
-                        next_cursor=step.next_cursor,
-                        request_id=fetched.request_id,
-                        raw=fetched.body,
-                        problems=step.problems,
-                    )
-                if step.error is not None:
-                    raise step.error
+                page, error = _page(step, fetched), step.error
+                # One page at a time is enough to hold, apart from the one ahead.
+                del fetched, step
+                if page is not None:
+                    yield page
+                del page
+                if error is not None:
+                    raise error
         finally:
             if ahead is not None:
                 await _end(ahead)
@@ -233,6 +230,18 @@ def make_pager(
         cursor=read_cursor(cursor),
         prefetch=prefetch,
         on_invalid=on_invalid,
+    )
+
+
+def _page(step: Step[R], fetched: Fetched[R]) -> Page[R] | None:
+    if not step.is_page:
+        return None
+    return Page(
+        items=step.items,
+        next_cursor=step.next_cursor,
+        request_id=fetched.request_id,
+        raw=fetched.body,
+        problems=step.problems,
     )
 
 
