@@ -171,14 +171,14 @@ class Pager(Generic[M]):
                 step = walk.take(fetched)
                 # Whatever is wrong with the page is raised before another is asked for.
                 ahead = asyncio.create_task(fetch(walk.cursor, size)) if self._prefetch and not walk.is_over else None
-                page, error = _page(step, fetched), step.error
+                page, broken = _page(step, fetched), step.error
                 # One page at a time is enough to hold, apart from the one ahead.
                 del fetched, step
                 if page is not None:
                     yield page
                 del page
-                if error is not None:
-                    raise error
+                if broken is not None:
+                    raise broken
         finally:
             if ahead is not None:
                 await _end(ahead)
