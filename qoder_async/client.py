@@ -229,8 +229,8 @@ class AsyncQoder:
 
         Args:
             **changes: ``token``, ``base_url``, ``timeout``, ``retry``, ``pace``, ``max_body``, ``allow_insecure``,
-                ``workspace_id`` (with ``headers``), ``headers`` or ``on_attempt``, as in the constructor. A new
-                ``pace`` has its own places; otherwise both clients share them.
+                ``workspace_id``, ``headers`` or ``on_attempt``, as in the constructor. A new ``pace`` counts by itself;
+                otherwise both clients keep to the same one.
 
         Returns:
             The other client. It ends with this one at the latest.

@@ -118,10 +118,11 @@ class _OwnSession:
         self._closer: AsyncGenerator[None, None] | None = None
 
     async def open(self) -> aiohttp.ClientSession:
-        if self._session is not None:
+        # A loop may be finalised, which closes the session, and go on all the same.
+        if self._session is not None and not self._session.closed:
             return self._session
         async with self._opening:
-            if self._session is None:
+            if self._session is None or self._session.closed:
                 # Reading a bundle of certificates takes tens of milliseconds.
                 context = await asyncio.to_thread(ssl.create_default_context) if self._trust_env else True
                 session = _make_session(context)

@@ -492,3 +492,20 @@ async def test_a_page_of_a_gateway_is_told_apart_from_an_answer(make_client):
         client = make_client(server.url, retry=RetryPolicy(attempts=1))
         with pytest.raises(QoderError, match=r"not JSON: .* \(text/html, \d+ bytes: '<!DOCTYPE html>"):
             await client.runs.get("drun_1")
+
+
+def test_a_loop_that_is_finalised_and_goes_on():
+    """The finalising closes the session; the next request makes another."""
+    loop = asyncio.new_event_loop()
+    server = RawServer(answer(200, RUN))
+    try:
+        loop.run_until_complete(server.__aenter__())
+        client = AsyncQoder("pt-x", base_url=server.url, pace=None)
+        for _ in range(2):
+            assert loop.run_until_complete(client.runs.get("drun_1")).id == RUN["id"]
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop._asyncgens_shutdown_called = False  # as on a loop that only looks finalised, without its warning
+        loop.run_until_complete(server.__aexit__(None, None, None))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
