@@ -1,4 +1,4 @@
-"""Gives an unstructured record back what its model does not keep: unknown fields, spelling of times."""
+"""Gives an unstructured record back what its model does not keep: unknown fields, spelling of times and numbers."""
 
 import datetime as dt
 from typing import Any
@@ -36,9 +36,14 @@ def restore_as_sent(model: Any, wire: dict[str, Any], sent: dict[str, Any]) -> d
 
 
 def _respell(value: Any, written: Any, sent: Any) -> Any:
-    """Prefer the text a time came as; a time that came without an offset gets its Z."""
+    """Prefer the spelling that came: a time's digits, a whole number beyond what a float holds.
+
+    A time that came without an offset gets its Z.
+    """
     if isinstance(value, list) and isinstance(sent, list) and len(value) == len(sent):
         return [_respell(*triple) for triple in zip(value, written, sent, strict=True)]
     if isinstance(value, dt.datetime) and isinstance(sent, str) and parse_timestamp(sent) == value:
         return sent if has_offset(sent) else written
+    if isinstance(value, float) and isinstance(sent, int) and float(sent) == value:
+        return sent
     return written

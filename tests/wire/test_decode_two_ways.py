@@ -13,7 +13,7 @@ from qoder_async._wire import decode
 from qoder_async._wire.converter import get_converter
 from qoder_async._wire.envelope import REFUSALS
 from qoder_async._wire.timestamps import parse_timestamp
-from qoder_async.models import Record
+from qoder_async.models import Record, Session
 
 
 @pytest.fixture
@@ -112,3 +112,11 @@ def _with_times_read(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_times_read(part) for part in value]
     return parse_timestamp(value) if isinstance(value, str) and value.startswith("2026-06-") else value
+
+
+def test_a_number_beyond_what_a_float_holds_is_written_as_it_came():
+    session = decode.decode_record(
+        b'{"id": "sess_1", "status": "idle", "stats": {"active_seconds": 9007199254740993}}', Session
+    )
+    assert session.stats.active_seconds == 2.0**53
+    assert get_converter().unstructure(session)["stats"] == {"active_seconds": 9007199254740993}
