@@ -220,9 +220,10 @@ class AsyncQoder:
         A client made by :meth:`with_options` leaves the connections to the one it was made from, and a session of the
         caller's stays open.
         """
-        self._transport.is_closed = True
         if self._owns_connections:
             await self._transport.connections.aclose()
+        else:
+            self._transport.is_closed = True
 
     def with_options(self, **changes: Unpack[ClientChanges]) -> AsyncQoder:
         """Make a client with other settings over the same connections.

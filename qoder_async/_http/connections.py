@@ -68,22 +68,24 @@ class Connections:
             ClientClosedError: The client is closed, or the caller closed the session it lent.
             ConfigurationError: The caller's session belongs to another event loop.
         """
-        if self._borrowed is None and not self.is_closed:
-            own = self._own.get()
-            session = await own.open()
-            if not self.is_closed:
-                return session
+        self.check_open()
+        if self._borrowed is not None:
+            return _usable(self._borrowed)
+        own = self._own.get()
+        session = await own.open()
+        if self.is_closed:  # meanwhile
             await own.aclose()
-        if self.is_closed or self._borrowed is None:
+        self.check_open()
+        return session
+
+    def check_open(self) -> None:
+        """Refuse to be used after the end.
+
+        Raises:
+            ClientClosedError: The client is closed.
+        """
+        if self.is_closed:
             raise ClientClosedError("The client is closed: make a new AsyncQoder, or use it before leaving its block")
-        if self._borrowed.closed:
-            raise ClientClosedError("The session lent to AsyncQoder(session=…) is closed")
-        connector = self._borrowed.connector
-        # aiohttp has no public way to ask, and fails in the strangest places otherwise.
-        loop = getattr(connector, "_loop", None)
-        if loop is not None and loop is not asyncio.get_running_loop():
-            raise ConfigurationError("The session lent to AsyncQoder(session=…) belongs to another event loop")
-        return self._borrowed
 
     def proxy(self, base: URL) -> Proxy | None:
         """Look up the way out.
@@ -137,6 +139,17 @@ class _OwnSession:
             if self._closer is not None:
                 await self._closer.aclose()
                 self._closer = None
+
+
+def _usable(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Check a session that was lent."""
+    if session.closed:
+        raise ClientClosedError("The session lent to AsyncQoder(session=…) is closed")
+    # aiohttp has no public way to ask, and fails in the strangest places otherwise.
+    loop = getattr(session.connector, "_loop", None)
+    if loop is not None and loop is not asyncio.get_running_loop():
+        raise ConfigurationError("The session lent to AsyncQoder(session=…) belongs to another event loop")
+    return session
 
 
 def _make_session(context: ssl.SSLContext | bool) -> aiohttp.ClientSession:

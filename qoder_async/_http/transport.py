@@ -227,8 +227,9 @@ class Transport:
         Raises:
             ClientClosedError: The client is closed.
         """
-        if self.is_closed or self.connections.is_closed:
-            raise ClientClosedError("The client is closed: make a new AsyncQoder, or use it before leaving its block")
+        self.connections.check_open()
+        if self.is_closed:
+            raise ClientClosedError("This client of with_options is closed; the one it was made from may still be used")
 
     def _time_left(self, progress: _Progress) -> float | None:
         deadline = self.settings.retry.deadline
