@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from qoder_async.cli.columns import DEPLOYMENT_COLUMNS
 from qoder_async.cli.command_line import command
 from qoder_async.cli.common import COMMON, PAGING, Common, Flag, Paging
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, usage
-from qoder_async.cli.fields import DEPLOYMENT_COLUMNS, all_fields
+from qoder_async.cli.fields import all_fields
 from qoder_async.cli.output import make_output
 from qoder_async.cli.text import clean
 from qoder_async.cli.walking import Listed

@@ -1,133 +1,21 @@
-"""What is shown of a deployment and of a run."""
+"""All fields of a record, by their names on the wire."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from qoder_async._wire.query import format_time
-from qoder_async.models import Deployment, DeploymentRun, Record
+from qoder_async.cli.columns import NOTHING
 from qoder_async.models.record import read_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-R = TypeVar("R", bound=Record)
+    from qoder_async.models import Record
 
-NOTHING = "-"
 _SECRET = re.compile(r"environment_variables|(?:^|_)(?:token|secret|password|authorization|api_key)$")
-
-
-@attrs.frozen(kw_only=True)
-class Column(Generic[R]):
-    """A column of a list.
-
-    Attributes:
-        heading: What stands above it.
-        rank: The lower, the longer it stays where a terminal is narrow; 0 always stays.
-        read: Gives a record's value in full.
-        show: Gives it as a terminal shows it, if otherwise.
-        can_shrink: Whether a terminal may cut its values.
-        is_state: Whether its values have colours.
-    """
-
-    heading: str
-    rank: int
-    read: Callable[[R], str]
-    show: Callable[[R], str] | None = None
-    can_shrink: bool = False
-    is_state: bool = False
-
-    def brief(self, record: R) -> str:
-        """Give a value as a terminal shows it."""
-        return (self.show or self.read)(record)
-
-
-def run_state(run: DeploymentRun) -> str:
-    """Say how a run stands, as far as the run itself tells."""
-    if run.status is not None:
-        return str(run.status)
-    return "failed" if run.is_terminal else NOTHING
-
-
-def deployment_state(deployment: Deployment) -> str:
-    """Say how a deployment stands: an archived one still counts as active with the service."""
-    return "archived" if deployment.is_archived else str(deployment.status)
-
-
-def _moment(run: DeploymentRun) -> datetime:
-    return run.triggered_at or run.created_at
-
-
-def _schedule(deployment: Deployment) -> str:
-    return deployment.schedule.expression if deployment.schedule else NOTHING
-
-
-def _zone(deployment: Deployment) -> str:
-    return (deployment.schedule.timezone if deployment.schedule else None) or NOTHING
-
-
-def _next(deployment: Deployment, write: Callable[[datetime], str]) -> str:
-    upcoming = deployment.schedule.upcoming_runs_at if deployment.schedule else []
-    stands_still = deployment.is_archived or deployment.status == "paused"
-    return write(upcoming[0]) if upcoming and not stands_still else NOTHING
-
-
-def _short(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def duration(milliseconds: int | None) -> str:
-    """Write how long a run took, for people."""
-    if milliseconds is None:
-        return NOTHING
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} m" if hours else f"{minutes} m {rest:02} s"
-
-
-RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
-    Column(heading="RUN", rank=0, read=lambda run: run.id),
-    Column(heading="STATUS", rank=1, read=run_state, is_state=True),
-    Column(heading="TRIGGER", rank=3, read=lambda run: str(run.trigger_context.type)),
-    Column(
-        heading="TRIGGERED (UTC)",
-        rank=2,
-        read=lambda run: format_time(_moment(run)),
-        show=lambda run: _short(_moment(run)),
-    ),
-    Column(
-        heading="TOOK",
-        rank=5,
-        read=lambda run: NOTHING if run.duration_ms is None else str(run.duration_ms),
-        show=lambda run: duration(run.duration_ms),
-    ),
-    Column(heading="DEPLOYMENT", rank=4, read=lambda run: run.deployment_id),
-    Column(heading="SESSION", rank=7, read=lambda run: run.session_id or NOTHING),
-    Column(heading="ERROR", rank=6, read=lambda run: run.error.type if run.error else NOTHING),
-)
-DEPLOYMENT_COLUMNS: tuple[Column[Deployment], ...] = (
-    Column(heading="DEPLOYMENT", rank=0, read=lambda deployment: deployment.id),
-    Column(heading="NAME", rank=1, read=lambda deployment: deployment.name, can_shrink=True),
-    Column(heading="STATUS", rank=2, read=deployment_state, is_state=True),
-    Column(heading="SCHEDULE", rank=3, read=_schedule),
-    Column(heading="ZONE", rank=5, read=_zone),
-    Column(
-        heading="NEXT (UTC)",
-        rank=4,
-        read=lambda deployment: _next(deployment, format_time),
-        show=lambda deployment: _next(deployment, _short),
-    ),
-    Column(heading="AGENT", rank=6, read=lambda deployment: deployment.agent.id),
-)
 
 
 def all_fields(record: Record) -> list[tuple[str, str]]:

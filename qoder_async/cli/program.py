@@ -27,12 +27,15 @@ def run_program(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()  # closed: nobody hears it
+    if sys.stdout is None:
+        return _report(Failure(ExitCode.API, "cannot write the output: standard output is closed"))
     _never_fail_to_encode()
     try:
         with retries_on_stderr():
             result = app(arguments, exit_on_error=False, print_error=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except (BrokenPipeError, SystemExit):
         # Whoever read along has seen enough, as with `| head`; rich, which prints the help, exits then.
         _forget_output()
@@ -70,8 +73,8 @@ def _misuse(error: CycloptsError, arguments: list[str]) -> Failure:
 
 def _report(failure: Failure) -> ExitCode:
     """Say on standard error what went wrong."""
-    with contextlib.suppress(OSError):
-        if sys.stdout is not None:
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError):
             sys.stdout.flush()
     with contextlib.suppress(OSError):
         lines = [f"qoder-async: {failure.message}", *(f"  {step}" for step in failure.steps)]

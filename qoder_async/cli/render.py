@@ -1,4 +1,4 @@
-"""What a terminal shows; the one module that knows rich."""
+"""Records on a terminal."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from qoder_async.cli.text import clean
+from qoder_async.cli.layout import GAP, lay_out
+from qoder_async.cli.text import clean, hide_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qoder_async.cli.fields import Column, R
-    from qoder_async.cli.voice import Style
+    from qoder_async.cli.columns import Column, R
     from qoder_async.models import Record
 
-_GAP = 2
-_NARROWEST = 10
-_NAMES_AT_MOST = 34
 _STATES = {
     "completed": "green",
     "active": "green",
@@ -30,15 +27,6 @@ _STATES = {
     "skipped": "yellow",
     "paused": "yellow",
     "archived": "dim",
-}
-_STYLES: dict[Style, str] = {
-    "plain": "",
-    "title": "bold",
-    "why": "dim italic",
-    "code": "cyan",
-    "result": "",
-    "good": "green",
-    "bad": "bold red",
 }
 
 
@@ -61,7 +49,7 @@ class Terminal:
         """Show a line for each record, under headings before the first one."""
         if not records:
             return
-        table = [[clean(column.brief(record)) for column in columns] for record in records]
+        table = [[hide_token(clean(column.brief(record))) for column in columns] for record in records]
         if self._layout is None:
             self._layout = lay_out(columns, table, self._console.width)
             self._line([(columns[index].heading, "bold", width) for index, width in self._layout])
@@ -78,7 +66,7 @@ class Terminal:
         line = Text(no_wrap=True, overflow="ignore")
         for value, style, width in cells[:-1]:
             line.append(value, style)
-            line.append(" " * (max(0, width - cell_len(value)) + _GAP))
+            line.append(" " * (max(0, width - cell_len(value)) + GAP))
         line.append(cells[-1][0], cells[-1][1])
         self._console.print(line, soft_wrap=True)
 
@@ -91,57 +79,14 @@ class Terminal:
         if width > self._console.width // 2:
             width = 0
         for name, value in fields:
-            text = Text(clean(value), style=_STATES.get(value, ""), overflow="fold")
-            label = Text(f"{clean(name):<{width}}", style="bold")
-            if not width or cell_len(value) > self._console.width - width - _GAP:
+            text = Text(hide_token(clean(value)), style=_STATES.get(value, ""), overflow="fold")
+            label = Text(f"{hide_token(clean(name)):<{width}}", style="bold")
+            if not width or cell_len(value) > self._console.width - width - GAP:
                 self._console.print(label)
                 self._console.print(Padding(text, (0, 0, 0, 4)))
             else:
-                self._console.print(Text.assemble(label, " " * _GAP, text), soft_wrap=True)
+                self._console.print(Text.assemble(label, " " * GAP, text), soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """Show it dimly."""
         self._console.print(Text(text, style="dim", overflow="fold"), soft_wrap=True)
-
-
-def lay_out(columns: Sequence[Column[R]], table: list[list[str]], width: int) -> tuple[tuple[int, int], ...]:
-    """Choose the columns that fit, and their widths.
-
-    Args:
-        columns: All columns.
-        table: The values of the first rows.
-        width: The terminal's.
-
-    Returns:
-        The place of each chosen column and its width.
-    """
-    widths = [
-        max(cell_len(column.heading), *(cell_len(row[index]) for row in table)) for index, column in enumerate(columns)
-    ]
-    least = [min(wide, _NARROWEST) if column.can_shrink else wide for column, wide in zip(columns, widths, strict=True)]
-    chosen = sorted(range(len(columns)), key=lambda index: columns[index].rank)
-    while len(chosen) > 1 and sum(least[index] + _GAP for index in chosen) - _GAP > width:
-        chosen.pop()
-    chosen.sort()
-    room = width - sum(least[index] + _GAP for index in chosen) + _GAP
-    fitted = []
-    for index in chosen:
-        more = max(0, min(widths[index] - least[index], room, _NAMES_AT_MOST - least[index]))
-        room -= more
-        fitted.append((index, least[index] + more))
-    return tuple(fitted)
-
-
-class TerminalVoice:
-    """Says lines in colour, wrapped to the terminal's width."""
-
-    def __init__(self) -> None:
-        self._console = make_console()
-
-    def say(self, text: str = "", *, style: Style = "plain", indent: int = 0) -> None:
-        """Say a line, at once."""
-        styled = Text(text, style=_STYLES[style])
-        if style == "code":
-            self._console.print(Text(" " * indent) + styled, soft_wrap=True)
-        else:
-            self._console.print(Padding(styled, (0, 0, 0, indent)))

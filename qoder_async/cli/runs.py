@@ -6,10 +6,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from qoder_async.cli.columns import RUN_COLUMNS
 from qoder_async.cli.common import COMMON, PAGING, Common, Paging
-from qoder_async.cli.fields import RUN_COLUMNS, all_fields
+from qoder_async.cli.fields import all_fields
 from qoder_async.cli.moments import read_moment
-from qoder_async.cli.output import is_terminal, make_output
+from qoder_async.cli.output import make_output
+from qoder_async.cli.terminal import is_terminal
 from qoder_async.cli.walking import Listed
 
 app = App(name="runs", help="What deployments have done and are doing.")

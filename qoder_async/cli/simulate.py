@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import math
 import signal
 import sys
@@ -14,6 +13,7 @@ import attrs
 
 from qoder_async.cli.failures import usage
 from qoder_async.simulator import AcceleratedClock, RealClock, Simulator
+from qoder_async.simulator.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,8 @@ class World:
         """
         if not (math.isfinite(self.speed) and self.speed > 0):
             raise usage(f"--speed must be above 0, got {self.speed}")
+        if not self.host:
+            raise usage("--host must not be empty: that would mean every address of this machine")
         if not 0 <= self.port <= 65535:
             raise usage(f"--port must be between 0 and 65535, got {self.port}")
         for option, count in (("--deployments", self.deployments), ("--runs", self.runs)):
@@ -103,7 +105,7 @@ async def serve(world: World) -> None:
 
 
 def _announce(world: World, url: str) -> None:
-    is_remote = not _is_loopback(world.host)
+    is_remote = not is_loopback(world.host)
     lines = [
         f"A simulated Qoder service ({world.shape} shape), {world.deployments:,} deployments, {world.runs:,} runs:",
         url,
@@ -135,10 +137,3 @@ def _signals_set(ended: asyncio.Event) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -31,16 +31,28 @@ def clean(text: str) -> str:
     )
 
 
-def redact(text: str) -> str:
-    """Take tokens out of a text, such as one that was passed on the command line by mistake.
+def hide_token(text: str) -> str:
+    """Take the token of the environment out of a text, such as a record that repeats it.
 
     Args:
         text: The text.
 
     Returns:
-        The text without anything that is, or looks like, a token.
+        The text without the token. What only looks like one stays: a name may.
     """
     for name in TOKEN_VARIABLES:
         if token := os.environ.get(name, "").strip():
             text = text.replace(token, "[redacted]")
-    return _TOKEN.sub("pt-[redacted]", text)
+    return text
+
+
+def redact(text: str) -> str:
+    """Take tokens out of a message, such as one that was passed on the command line by mistake.
+
+    Args:
+        text: The message.
+
+    Returns:
+        The message without anything that is, or looks like, a token.
+    """
+    return _TOKEN.sub("pt-[redacted]", hide_token(text))

@@ -13,15 +13,16 @@ from qoder_async._wire.record_id import read_id
 from qoder_async.cli.command_line import command
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
-from qoder_async.cli.output import FlushWhenIdle, make_output, write_record
+from qoder_async.cli.json_lines import FlushWhenIdle, write_record
+from qoder_async.cli.output import make_output
 from qoder_async.errors import ConfigurationError, QoderError, UnsupportedFilterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qoder_async import Pager
+    from qoder_async.cli.columns import Column, R
     from qoder_async.cli.common import Common, Paging
-    from qoder_async.cli.fields import Column, R
 
 
 @attrs.define(kw_only=True)

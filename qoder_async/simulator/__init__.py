@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qoder_async.simulator.clock import AcceleratedClock, Clock, ManualClock, RealClock
     from qoder_async.simulator.cron import Cron, CronError, parse_cron
-    from qoder_async.simulator.editing import RunState, TriggerName
     from qoder_async.simulator.faults import Fault, FaultKind, Faults
     from qoder_async.simulator.pages import NextPage
     from qoder_async.simulator.problems import ProblemError
     from qoder_async.simulator.rate_limit import RateLimit
+    from qoder_async.simulator.run_states import RunState, TriggerName
     from qoder_async.simulator.run_wire import Shape
     from qoder_async.simulator.simulator import Simulator
     from qoder_async.simulator.traffic import RecordedRequest, RequestLog
@@ -58,10 +58,10 @@ _HOMES = {
     "RealClock": "clock",
     "RecordedRequest": "traffic",
     "RequestLog": "traffic",
-    "RunState": "editing",
+    "RunState": "run_states",
     "Shape": "run_wire",
     "Simulator": "simulator",
-    "TriggerName": "editing",
+    "TriggerName": "run_states",
     "parse_cron": "cron",
 }
 

@@ -8,7 +8,7 @@ for every hour goes on through both.
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -66,7 +66,7 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]
     either_day: bool
-    zone: ZoneInfo
+    zone: tzinfo
 
     def matches_day(self, moment: datetime) -> bool:
         """Whether the schedule fires at all on the date of a local time."""
@@ -170,11 +170,31 @@ def parse_cron(expression: str, timezone: str) -> Cron:
     )
 
 
-def _zone(name: str) -> ZoneInfo:
+def knows_zone(name: str) -> bool:
+    """Tell whether this machine knows a time zone."""
+    try:
+        _zone(name)
+    except CronError:
+        return False
+    return True
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC  # Windows has no time zone database by itself
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise CronError("timezone", f"unknown time zone: {name}") from None
+        hint = "" if _has_database() else "; this machine knows none: install the package tzdata"
+        raise CronError("timezone", f"unknown time zone: {name}{hint}") from None
+
+
+def _has_database() -> bool:
+    try:
+        ZoneInfo("UTC")
+    except KeyError:
+        return False
+    return True
 
 
 def _field(text: str, name: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
@@ -201,7 +221,7 @@ def _range(part: str, name: str, low: int, high: int, names: dict[str, int]) -> 
 
 def _number(text: str, name: str, low: int, high: int, names: dict[str, int]) -> int:
     number = names.get(text.lower())
-    if number is None and text.isascii() and text.isdigit():
+    if number is None and text.isascii() and text.isdigit() and len(text) < 10:
         number = int(text)
     if number is None or not low <= number <= high:
         raise CronError("expression", f"{name}: {text!r} is not between {low} and {high}")

@@ -1,4 +1,4 @@
-"""The way of an answer to the socket, and everything that may go wrong on it."""
+"""The way of an answer to the socket, whole or broken."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import attrs
 from aiohttp import web
 
 if TYPE_CHECKING:
     from qoder_async.simulator.answers import Answer
-    from qoder_async.simulator.faults import Details, Fault
+    from qoder_async.simulator.faults import Fault
 
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _HANGS_UP_POLL = 0.01
@@ -45,46 +43,6 @@ def reset(request: web.BaseRequest) -> web.StreamResponse:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         transport.abort()
     return web.Response()
-
-
-def spoil(answer: Answer, details: Details) -> Answer:
-    """Make the answer of a fault that only changes what is said, not how it is sent.
-
-    Args:
-        answer: The normal answer, or an error envelope of the status wanted.
-        details: What to change; a callable body rewrites the normal one.
-
-    Returns:
-        The changed answer.
-    """
-    body, content_type = answer.body, answer.content_type
-    if callable(details.body):
-        body = details.body(body)
-    elif isinstance(details.body, str):
-        body, content_type = details.body.encode(), "text/plain"
-    elif details.body is not None:
-        body = details.body
-    spoilt = _with_headers(answer, details)
-    if details.retry_after is not None:
-        spoilt.headers["Retry-After"] = str(details.retry_after)
-    return attrs.evolve(spoilt, body=body, content_type=details.content_type or content_type)
-
-
-def garbage(answer: Answer, details: Details) -> Answer:
-    """Make an answer that says 200 and holds anything but what was asked for."""
-    content_type = details.content_type or ("text/html" if details.html else answer.content_type)
-    return attrs.evolve(
-        _with_headers(answer, details),
-        status=details.status or 200,
-        body=details.garbage(),
-        content_type=content_type,
-    )
-
-
-def _with_headers(answer: Answer, details: Details) -> Answer:
-    if isinstance(details.headers, Mapping):
-        return attrs.evolve(answer, headers={**answer.headers, **details.headers})
-    return attrs.evolve(answer, headers=dict(answer.headers), repeated=tuple(details.headers))
 
 
 async def deliver_broken(request: web.BaseRequest, answer: Answer, fault: Fault) -> web.StreamResponse:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qoder_async.simulator.behaviour import Behaviour
 from qoder_async.simulator.deployment_rules import creation, update
-from qoder_async.simulator.deployments import Behaviour
-from qoder_async.simulator.instants import SECOND, whole_second
+from qoder_async.simulator.deployment_wire import deployment_record
+from qoder_async.simulator.instants import whole_second
 from qoder_async.simulator.lists import Listing, list_page
 from qoder_async.simulator.problems import conflict, not_found
 from qoder_async.simulator.queries import Between, read_choice, read_created, read_cursor, read_flag, read_limit
@@ -54,7 +55,8 @@ class DeploymentRoutes:
     def list_all(self, query: MultiMapping[str], now: int) -> bytes:
         """List deployments, newest first."""
         world = self._world
-        created = read_created(query)
+        # The extended shape does not know this filter, and so ignores it.
+        created = read_created(query) if world.shape == "lean" else Between()
         tests = self._tests(query)
         if self._settings.ignore_filters:
             created, tests = Between(), []
@@ -62,7 +64,7 @@ class DeploymentRoutes:
             book=world.deployment_book,
             cursor_place=self._place,
             make_id=lambda number: world.deployments[number].id,
-            records=lambda numbers: [world.deployments[number].record(now, world.shape) for number in numbers],
+            records=lambda numbers: [self.get(world.deployments[number], now) for number in numbers],
         )
         return list_page(
             listing,
@@ -91,7 +93,7 @@ class DeploymentRoutes:
 
     def get(self, deployment: Deployment, now: int) -> bytes:
         """Read one deployment."""
-        return deployment.record(now, self._world.shape)
+        return deployment_record(deployment, now, self._world.shape)
 
     def create(self, body: dict[str, Any], now: int) -> bytes:
         """Make a deployment."""
@@ -112,8 +114,7 @@ class DeploymentRoutes:
         """Put a deployment away for good."""
         if deployment.archived_at is not None:
             raise conflict("Deployment is already archived")
-        deployment.archived_at = whole_second(now)
-        deployment.fields = deployment.fields | {"name": f"{deployment.fields['name']}_archived_{now // SECOND}"}
+        deployment.archive(now)
         return self._touched(deployment, now, replan=True)
 
     def pause(self, deployment: Deployment, now: int) -> bytes:
@@ -121,7 +122,7 @@ class DeploymentRoutes:
         _refuse_archived(deployment)
         if deployment.status == "paused":
             raise conflict("Deployment is already paused")
-        deployment.status, deployment.paused_reason = "paused", {"type": "manual"}
+        deployment.pause({"type": "manual"})
         return self._touched(deployment, now, replan=True)
 
     def unpause(self, deployment: Deployment, now: int) -> bytes:
@@ -129,7 +130,7 @@ class DeploymentRoutes:
         _refuse_archived(deployment)
         if deployment.status != "paused":
             raise conflict("Deployment is not paused")
-        deployment.status, deployment.paused_reason = "active", None
+        deployment.unpause()
         return self._touched(deployment, now, replan=True)
 
     def run(self, deployment: Deployment, now: int) -> bytes:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from qoder_async.simulator.cron import CronError, parse_cron
-from qoder_async.simulator.deployments import SECRETS
 from qoder_async.simulator.problems import invalid
 
 if TYPE_CHECKING:
@@ -16,6 +15,10 @@ LATEST_AGENT_VERSION = 3
 _REQUIRED = ("name", "agent", "environment_id", "initial_events")
 _EVENT_TYPES = ("user.message", "user.define_outcome", "system.message")
 _RESOURCE_TYPES = ("github_repository", "git_repository", "file", "memory_store")
+_SECRETS = ("authorization_token", "password")
+"""Fields of a resource that are taken but never given back."""
+_LARGEST = 2**53 - 1
+"""The largest integer that every reader of JSON takes."""
 _CREDITS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 _DEFAULTS: dict[str, Any] = {
     "description": "",
@@ -106,7 +109,7 @@ def _agent(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("id"), str) or value.get("type") != "agent":
         raise invalid(f'{name} must be an id or an object with "id" and "type": "agent"', name)
     version = value.get("version", LATEST_AGENT_VERSION)
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LARGEST:
         raise invalid("agent.version must be a positive integer", "agent.version")
     return {"id": value["id"], "type": "agent", "version": version}
 
@@ -128,7 +131,7 @@ def _check_types(entries: list[Any], name: str, types: tuple[str, ...]) -> None:
 def _resources(value: Any, name: str) -> list[Any]:
     resources = _list(value, name, 500)
     _check_types(resources, name, _RESOURCE_TYPES)
-    return [{key: part for key, part in entry.items() if key not in SECRETS} for entry in resources]
+    return [{key: part for key, part in entry.items() if key not in _SECRETS} for entry in resources]
 
 
 def _vault_ids(value: Any, name: str) -> list[Any]:
@@ -188,11 +191,11 @@ def _cas_config(config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("config") or {}, dict):
         raise invalid(f"{where} must be an object", where)
     strategy = config.get("session_strategy", "new_session")
-    if strategy not in {"new_session", "reuse"}:
+    if strategy not in ("new_session", "reuse"):
         raise invalid(f"{where}.session_strategy is unknown", f"{where}.session_strategy")
     for key, least in (("max_concurrent", 1), ("max_retries", 0), ("timeout_ms", 1)):
         value = (config.get("config") or {}).get(key, least)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST:
             raise invalid(f"{key} must be an integer of at least {least}", f"{where}.config.{key}")
     return config
 

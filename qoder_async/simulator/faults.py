@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
@@ -165,7 +165,7 @@ class Faults:
         storm = kind == "rate_limit" and what.seconds is not None
         if times is None:
             times = float("inf") if share is not None or storm else 1
-        until = time.monotonic() + what.seconds if storm and what.seconds is not None else None
+        until = monotonic() + what.seconds if storm and what.seconds is not None else None
         self._made += 1
         fault = Fault(kind, what, after_commit, route, when, nth or 1, times, share, until, self._made, self)
         self._faults.append(fault)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from qoder_async.simulator.delivery import deliver_broken, garbage, reset, respond, spoil
+from qoder_async.simulator.bodies import BODY_LIMIT
+from qoder_async.simulator.delivery import deliver_broken, reset, respond
 from qoder_async.simulator.rate_limit import Gate, RateLimit
-from qoder_async.simulator.routing import below_base, find_route
-from qoder_async.simulator.service import BODY_LIMIT, Service
+from qoder_async.simulator.routing import UNKNOWN_ROUTE, below_base, find_route
+from qoder_async.simulator.server_log import SERVER_LOG
+from qoder_async.simulator.spoiling import spoil
 from qoder_async.simulator.traffic import RecordedRequest, RequestLog
 
 if TYPE_CHECKING:
-    from qoder_async.simulator.answers import Answer
     from qoder_async.simulator.faults import Fault, Faults
+    from qoder_async.simulator.service import Service
 
 _SHUTDOWN_SECONDS = 0.05
 
@@ -53,7 +55,7 @@ class Gateway:
         Returns:
             The port.
         """
-        http = web.Server(self._handle, access_log=None)
+        http = web.Server(self._handle, access_log=None, logger=SERVER_LOG)
         self._listener = await asyncio.get_running_loop().create_server(http, host, port, backlog=1024)
         self._http = http
         bound: int = self._listener.sockets[0].getsockname()[1]
@@ -87,15 +89,16 @@ class Gateway:
         return respond(answer)
 
     async def _record(self, request: web.BaseRequest) -> RecordedRequest:
-        path = below_base(request.rel_url.raw_path)
+        raw_path = request.rel_url.raw_path
+        path = below_base(raw_path)
         return RecordedRequest(
             method=request.method,
-            path=path,
+            path=raw_path if path is None else path,
             query=request.rel_url.query,
             headers=request.headers,
             body=await _read(request) if request.body_exists else b"",
-            route=find_route(request.method, path)[0],
-            at=time.monotonic(),
+            route=UNKNOWN_ROUTE if path is None else find_route(request.method, path),
+            at=monotonic(),
             peer=_peer(request),
         )
 
@@ -126,18 +129,12 @@ class Gateway:
         if fault.kind in {"reset", "truncate", "stall"}:
             self._log.close(key, answer.status)
             return await deliver_broken(request, answer, fault)
-        answer = await _changed(answer, fault)
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.details.seconds or 0)
+        else:
+            answer = spoil(answer, fault)
         self._log.close(key, answer.status)
         return respond(answer)
-
-
-async def _changed(answer: Answer, fault: Fault) -> Answer:
-    if fault.kind == "delay":
-        await asyncio.sleep(fault.details.seconds or 0)
-        return answer
-    if fault.kind == "garbage":
-        return garbage(answer, fault.details)
-    return spoil(answer, fault.details)
 
 
 def _peer(request: web.BaseRequest) -> str:

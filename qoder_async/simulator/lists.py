@@ -1,4 +1,4 @@
-"""Pages of the books: the cursor is found, the page is cut, and its envelope is written."""
+"""One page of a list, from its cursor to its envelope."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async.simulator.book import Cut, cut
+from qoder_async.simulator.cutting import Cut, cut
 from qoder_async.simulator.pages import NextPage, next_page_field, page_body
 from qoder_async.simulator.problems import invalid
-from qoder_async.simulator.queries import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +71,7 @@ def list_page(
         backward=cursor is not None and cursor.backward,
         descending=descending,
         limit=limit,
-        keep=all_of(tests),
+        keep=_all_of(tests),
     )
     found = cut(listing.book, wanted)
     numbers = found.numbers
@@ -86,3 +85,10 @@ def list_page(
         onward = bool(cut(listing.book, beyond).numbers)
     field = next_page_field(next_page, ids[1] if onward else None)
     return page_body(listing.records(numbers), ids, has_more=found.has_more, next_page=field)
+
+
+def _all_of(tests: list[Callable[[int], bool]]) -> Callable[[int], bool] | None:
+    """Join tests into one; None where there is nothing to test."""
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    return lambda number: all(test(number) for test in tests)

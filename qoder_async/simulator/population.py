@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qoder_async.simulator.instants import DAY, from_seconds
+from qoder_async.simulator.cron import knows_zone
+from qoder_async.simulator.instants import DAY, HOUR
 
 if TYPE_CHECKING:
     from qoder_async.simulator.ids import Mint
@@ -39,12 +40,14 @@ def character(mint: Mint, index: int) -> dict[str, Any]:
     """
     bits = mint.bits(index, _SALT)
     round_number, which = divmod(index, len(_SUBJECTS) * len(_TASKS))
-    name = f"{_SUBJECTS[which % len(_SUBJECTS)]}-{_TASKS[which // len(_SUBJECTS) + which % 3 - 1]}"
+    # Each subject gets each task once: its 8 places lie 11 steps apart, and 11 and 8 have no common divisor.
+    name = f"{_SUBJECTS[which % len(_SUBJECTS)]}-{_TASKS[(which // len(_SUBJECTS) + which) % len(_TASKS)]}"
+    zone = _ZONES[bits // 64 % len(_ZONES)]
     kind = index % 10
     return {
         "name": name if not round_number else f"{name}-{round_number + 1}",
         "schedule": None if kind in {3, 7} else _SCHEDULES[bits % len(_SCHEDULES)],
-        "timezone": _ZONES[bits // 64 % len(_ZONES)],
+        "timezone": zone if knows_zone(zone) else "UTC",
         "max_concurrent": 1 + bits // 1024 % 4,
         "max_retries": 2 if kind == 5 else 0,
         "run_duration": (4.0, 20.0 + bits // 4096 % 60),
@@ -80,4 +83,4 @@ def history_sizes(mint: Mint, deployments: int, runs: int) -> list[int]:
 
 def spacing_of(size: int) -> int:
     """Space a history of some runs over about two weeks, in microseconds, at most six hours apart."""
-    return min(14 * DAY // max(size, 1), from_seconds(6 * 3600))
+    return min(14 * DAY // max(size, 1), 6 * HOUR)

@@ -10,7 +10,7 @@ from qoder_async.simulator.instants import parse_instant
 from qoder_async.simulator.problems import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from multidict import MultiMapping
 
@@ -141,10 +141,3 @@ def _instant(query: MultiMapping[str], name: str) -> int | None:
     if at is None:
         raise invalid(f"{name} must be an ISO 8601 time", name)
     return at
-
-
-def all_of(tests: list[Callable[[int], bool]]) -> Callable[[int], bool] | None:
-    """Join tests of a record's number into one; None where there is nothing to test."""
-    if len(tests) < 2:
-        return tests[0] if tests else None
-    return lambda number: all(test(number) for test in tests)

@@ -42,13 +42,20 @@ def check_route(route: str) -> None:
         raise ValueError(f"there is no route {route!r}; routes are: {', '.join(sorted(ROUTES))}")
 
 
-def below_base(raw_path: str) -> str:
-    """Cut the base off a path; a path outside the base stays as it is."""
+def below_base(raw_path: str) -> str | None:
+    """Cut the base off a path.
+
+    Args:
+        raw_path: The path of a request, percent-encoded.
+
+    Returns:
+        The rest, which begins with a slash; None where the path lies outside the base.
+    """
     rest = raw_path.removeprefix(BASE_PATH)
-    return rest if rest.startswith("/") else raw_path
+    return rest if rest != raw_path and rest.startswith("/") else None
 
 
-def find_route(method: str, path: str) -> tuple[str, list[str]]:
+def find_route(method: str, path: str) -> str:
     """Find the route of a request.
 
     Args:
@@ -56,13 +63,22 @@ def find_route(method: str, path: str) -> tuple[str, list[str]]:
         path: The path below the base, percent-encoded.
 
     Returns:
-        The route and the identifiers in the path; ``unknown`` where there is no such route.
+        The route; ``unknown`` where there is none.
     """
-    parts = path.removeprefix("/").split("/")
-    identifiers = [unquote(part) for part in parts[1::2]]
-    second = "{run_id}" if parts[0] == "deployment_runs" else "{id}"
+    parts = path.split("/")[1:]
+    second = "{run_id}" if parts[:1] == ["deployment_runs"] else "{id}"
     names = [part if index % 2 == 0 else (second, "{run_id}")[index // 2] for index, part in enumerate(parts[:4])]
     route = f"{method} /{'/'.join(names)}"
-    if len(parts) > 4 or route not in ROUTES or not all(identifiers):
-        return UNKNOWN_ROUTE, []
-    return route, identifiers
+    return route if len(parts) <= 4 and route in ROUTES and all(identifiers_in(path)) else UNKNOWN_ROUTE
+
+
+def identifiers_in(path: str) -> list[str]:
+    """List the identifiers in a path.
+
+    Args:
+        path: The path below the base, percent-encoded.
+
+    Returns:
+        Every second part of it.
+    """
+    return [unquote(part) for part in path.split("/")[2::2]]

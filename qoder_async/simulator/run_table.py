@@ -97,7 +97,7 @@ class RunTable:
         self.session = array("q")
         self.status = bytearray()
         self.trigger = bytearray()
-        self.attempt = array("h")
+        self.attempt = array("l")
         self.outcome = bytearray()
         self.raw: list[bytes | None] = []
         self.errors: dict[int, dict[str, Any]] = {}
@@ -126,12 +126,8 @@ class RunTable:
         trigger: Trigger,
         attempt: int,
         outcome: Outcome,
-    ) -> int:
-        """Enter one run; the arguments are the columns.
-
-        Returns:
-            The number of the run.
-        """
+    ) -> None:
+        """Enter one run; the arguments are the columns."""
         self.triggered.append(triggered)
         self.created.append(created)
         self.started.append(started)
@@ -144,7 +140,6 @@ class RunTable:
         self.attempt.append(attempt)
         self.outcome.append(outcome)
         self.raw.append(None)
-        return len(self.raw) - 1
 
     def changed(self, number: int) -> None:
         """Have the record of a run rendered anew when it is next asked for."""

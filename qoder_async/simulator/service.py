@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 
 from qoder_async.simulator.answers import Answer
+from qoder_async.simulator.bodies import json_object
 from qoder_async.simulator.deployment_routes import DeploymentRoutes
 from qoder_async.simulator.idempotency import IdempotencyKeys
-from qoder_async.simulator.problems import ProblemError, envelope, invalid, not_found
-from qoder_async.simulator.routing import find_route
+from qoder_async.simulator.problems import ProblemError, envelope, not_found
+from qoder_async.simulator.routing import identifiers_in
 from qoder_async.simulator.run_routes import RunRoutes
 from qoder_async.simulator.session_routes import SessionRoutes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from qoder_async.simulator.deployments import Deployment
     from qoder_async.simulator.settings import Settings
     from qoder_async.simulator.traffic import RecordedRequest
     from qoder_async.simulator.world import World
 
-BODY_LIMIT = 4 * 1024 * 1024
 _REQUEST_ID_SALT = 31
-_BAD_JSON = "Request body must be valid JSON."
+
+_Action = Callable[["RecordedRequest", list[str], int], bytes | Answer]
 
 
 class Service:
@@ -43,15 +45,15 @@ class Service:
         self._sessions = SessionRoutes(world, settings)
         self._keys = IdempotencyKeys()
         self._served = 0
-        self._actions: dict[str, Callable[[RecordedRequest, list[str], int], bytes | Answer]] = {
+        self._actions: dict[str, _Action] = {
             "GET /deployments": self._list_deployments,
             "POST /deployments": self._create_deployment,
             "GET /deployments/{id}": self._get_deployment,
             "POST /deployments/{id}": self._update_deployment,
-            "POST /deployments/{id}/archive": self._archive,
-            "POST /deployments/{id}/pause": self._pause,
-            "POST /deployments/{id}/unpause": self._unpause,
-            "POST /deployments/{id}/run": self._run,
+            "POST /deployments/{id}/archive": self._action_on_deployment(self._deployments.archive),
+            "POST /deployments/{id}/pause": self._action_on_deployment(self._deployments.pause),
+            "POST /deployments/{id}/unpause": self._action_on_deployment(self._deployments.unpause),
+            "POST /deployments/{id}/run": self._action_on_deployment(self._deployments.run),
             "GET /deployments/{id}/runs": self._list_runs,
             "GET /deployments/{id}/runs/{run_id}": self._get_nested_run,
             "GET /deployment_runs": self._list_all_runs,
@@ -63,9 +65,10 @@ class Service:
         }
 
     def request_id(self, request: RecordedRequest) -> str:
-        """Take over the caller's request identifier, or make one."""
+        """Take over the caller's request identifier, or make one where it has none that can be written back."""
         self._served += 1
-        return request.headers.get("x-request-id") or self._world.mint.uuid(self._served, _REQUEST_ID_SALT)
+        sent = request.headers.get("x-request-id", "")
+        return sent if sent and sent.isprintable() else self._world.mint.uuid(self._served, _REQUEST_ID_SALT)
 
     def answer(self, request: RecordedRequest, request_id: str) -> Answer:
         """Answer a request, with all its effects.
@@ -104,11 +107,10 @@ class Service:
         return answer
 
     def _act(self, request: RecordedRequest, now: int) -> Answer:
-        route, identifiers = find_route(request.method, request.path)
-        action = self._actions.get(route)
+        action = self._actions.get(request.route)
         if action is None:
             raise not_found("Route")
-        result = action(request, identifiers, now)
+        result = action(request, identifiers_in(request.path), now)
         return result if isinstance(result, Answer) else Answer(200, result)
 
     # Deployments
@@ -125,21 +127,14 @@ class Service:
     def _update_deployment(self, request: RecordedRequest, ids: list[str], now: int) -> bytes:
         return self._deployments.update(self._deployments.find(ids[0]), json_object(request.body), now)
 
-    def _archive(self, request: RecordedRequest, ids: list[str], now: int) -> bytes:
-        json_object(request.body or b"{}")
-        return self._deployments.archive(self._deployments.find(ids[0]), now)
+    def _action_on_deployment(self, act: Callable[[Deployment, int], bytes]) -> _Action:
+        """Make the action of a route that takes an empty body."""
 
-    def _pause(self, request: RecordedRequest, ids: list[str], now: int) -> bytes:
-        json_object(request.body or b"{}")
-        return self._deployments.pause(self._deployments.find(ids[0]), now)
+        def action(request: RecordedRequest, ids: list[str], now: int) -> bytes:
+            json_object(request.body or b"{}")
+            return act(self._deployments.find(ids[0]), now)
 
-    def _unpause(self, request: RecordedRequest, ids: list[str], now: int) -> bytes:
-        json_object(request.body or b"{}")
-        return self._deployments.unpause(self._deployments.find(ids[0]), now)
-
-    def _run(self, request: RecordedRequest, ids: list[str], now: int) -> bytes:
-        json_object(request.body or b"{}")
-        return self._deployments.run(self._deployments.find(ids[0]), now)
+        return action
 
     # Runs
 
@@ -189,26 +184,3 @@ def bearer_token(headers: Mapping[str, str], only: str | None) -> str:
     if scheme.lower() != "bearer" or not token or " " in token or (only is not None and token != only):
         raise ProblemError(401, "Invalid API key or token.")
     return token
-
-
-def json_object(body: bytes) -> dict[str, Any]:
-    """Read the body of a request.
-
-    Args:
-        body: As it came.
-
-    Returns:
-        The object in it.
-
-    Raises:
-        ProblemError: If it is too large, no JSON or no object.
-    """
-    if len(body) > BODY_LIMIT:
-        raise invalid(_BAD_JSON)
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        raise invalid(_BAD_JSON) from None
-    if not isinstance(value, dict):
-        raise invalid("Request body must be a JSON object.")
-    return value

@@ -1,4 +1,4 @@
-"""Everything that is asked of sessions and their events."""
+"""Everything that is asked of sessions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qoder_async.simulator.event_routes import list_events
 from qoder_async.simulator.lists import Listing, list_page
-from qoder_async.simulator.pages import next_page_field, page_body
-from qoder_async.simulator.problems import invalid, not_found
+from qoder_async.simulator.problems import not_found
 from qoder_async.simulator.queries import Between, read_choice, read_created, read_cursor, read_limit, read_words
 
 if TYPE_CHECKING:
@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-    from qoder_async.simulator.queries import Cursor
-    from qoder_async.simulator.session_events import Event
     from qoder_async.simulator.settings import Settings
     from qoder_async.simulator.world import World
-
 
 _AT_WORK = frozenset({"running", "processing", "canceling"})
 
@@ -119,7 +116,11 @@ class SessionRoutes:
         if statuses := read_words(query, "statuses"):
             tests.append(lambda number: world.sessions.status(number) in statuses)
         if agent_id := query.get("agent_id"):
-            tests.append(lambda number: world.sessions.agent_id(number) == agent_id)
+            tests.append(lambda number: world.sessions.agent(number)["id"] == agent_id)
+        if agent_version := query.get("agent_version"):
+            tests.append(lambda number: str(world.sessions.agent(number)["version"]) == agent_version)
+        if query.get("memory_store_id"):
+            tests.append(lambda _number: False)  # no session here has one
         return tests
 
     def _place(self, session_id: str) -> tuple[int, int] | None:
@@ -131,34 +132,4 @@ class SessionRoutes:
 
     def events(self, number: int, query: MultiMapping[str], now: int) -> bytes:
         """List the events of a session, by default oldest first."""
-        order = read_choice(query, "order", ("asc", "desc"))
-        events = self._world.sessions.events(number, now)
-        if order == "desc":
-            events.reverse()
-        cursor = read_cursor(query, knows_page=True)
-        ahead = _beside(events, cursor)
-        types = read_words(query, "types") | read_words(query, "type")
-        created = Between() if self._settings.ignore_filters else read_created(query)
-        ahead = [event for event in ahead if created.holds(event.at) and (not types or event.type in types)]
-        limit = read_limit(query, self._settings.max_page_size)
-        backward = cursor is not None and cursor.backward
-        page = ahead[-limit:] if backward else ahead[:limit]
-        has_more = len(ahead) > limit
-        ids = (page[0].id, page[-1].id) if page else None
-        onward = ids[1] if ids and (has_more or backward) else None
-        return page_body(
-            [msgspec.json.encode(event.wire) for event in page],
-            ids,
-            has_more=has_more,
-            next_page=next_page_field(self._settings.next_page, onward),
-        )
-
-
-def _beside(events: list[Event], cursor: Cursor | None) -> list[Event]:
-    """Take the events on the side of the cursor that the page is on."""
-    if cursor is None:
-        return events
-    place = next((index for index, event in enumerate(events) if event.id == cursor.id), None)
-    if place is None:
-        raise invalid(f"Invalid {cursor.name} cursor", cursor.name)
-    return events[:place] if cursor.backward else events[place + 1 :]
+        return list_events(self._world.sessions.events(number, now), query, self._settings)

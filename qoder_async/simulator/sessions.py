@@ -82,10 +82,9 @@ class Sessions:
             for event in turn_events(self._table, self._writer, self._mint, turn, now)
         ]
 
-    def agent_id(self, number: int) -> str:
-        """The identifier of the agent that works in a session."""
-        agent_id: str = self._writer.agent(self._table.agent[number])["id"]
-        return agent_id
+    def agent(self, number: int) -> dict[str, Any]:
+        """The reference to the agent that works in a session."""
+        return self._writer.agent(self._table.agent[number])
 
     def record(self, number: int, now: int, environment_id: str) -> dict[str, Any]:
         """What a session looks like on the wire.
@@ -98,7 +97,7 @@ class Sessions:
         Returns:
             The record.
         """
-        agent = self._writer.agent(self._table.agent[number])
+        agent = self.agent(number)
         born = self._table.session_born(number)
         updated = self._updated(number, now)
         extended = self._shape == "extended"

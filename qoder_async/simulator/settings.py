@@ -18,10 +18,10 @@ class Settings:
         token: The only token accepted; None: any.
         next_page: How the forward cursor of a list is written.
         max_page_size: The largest ``limit``.
-        ignore_filters: Whether filters are read and then ignored.
+        ignore_filters: Whether filters are read and then ignored (but for ``deployment_id``).
     """
 
-    token: str | None
+    token: str | None = attrs.field(repr=False)
     next_page: NextPage
     max_page_size: int
     ignore_filters: bool

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from qoder_async.simulator.clock import Clock, ManualClock, RealClock
+from qoder_async.simulator.deployment_wire import deployment_record
 from qoder_async.simulator.faults import Faults
 from qoder_async.simulator.gateway import Gateway
+from qoder_async.simulator.loopback import is_loopback
 from qoder_async.simulator.routing import BASE_PATH
 from qoder_async.simulator.service import Service
 from qoder_async.simulator.settings import Settings
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from qoder_async.simulator.run_wire import Shape
 
 _MAX_PAGE_SIZE: dict[Shape, int] = {"extended": 1000, "lean": 100}
-_AGENT_ID = "agent_019900000000000000000000000000a1"
-_ENVIRONMENT_ID = "env_019900000000000000000000000000e1"
 
 
 class Simulator(Steering):
@@ -44,13 +43,14 @@ class Simulator(Steering):
         next_page: How the forward cursor of a list is written: the last identifier, something that must be
             quoted in a URL, or not at all.
         max_page_size: The largest ``limit``; by default 1000 extended, 100 lean.
-        ignore_filters: Read filters and ignore them, as some generations do.
+        ignore_filters: Read filters and ignore them (but for ``deployment_id``), as some generations do.
         visibility_delay: Seconds of simulated time until a new run shows in lists and reads.
         rate_limit: A strict window; None: no limit.
         keep_requests: How many requests are remembered.
 
     Raises:
-        ValueError: If the host is not loopback and ``allow_remote`` is false.
+        ValueError: If the host is not loopback and ``allow_remote`` is false, or is empty, which would mean every
+            address.
     """
 
     def __init__(
@@ -73,7 +73,9 @@ class Simulator(Steering):
     ) -> None:
         if shape not in _MAX_PAGE_SIZE:
             raise ValueError(f"unknown shape: {shape}")
-        if not allow_remote and not _is_loopback(host):
+        if not host:
+            raise ValueError("host must not be empty")
+        if not allow_remote and not is_loopback(host):
             raise ValueError(f"{host} can be reached from elsewhere: say allow_remote=True if that is wanted")
         super().__init__(shape, seed, RealClock() if clock is None else clock, visibility_delay)
         self._host = host
@@ -181,16 +183,10 @@ class Simulator(Steering):
             KeyError: If there is no such deployment.
         """
         now = self._settle()
-        record: dict[str, Any] = msgspec.json.decode(self._deployment(deployment_id).record(now, self.shape))
+        raw = deployment_record(self._deployment(deployment_id), now, self.shape)
+        record: dict[str, Any] = msgspec.json.decode(raw)
         return record
 
     def __repr__(self) -> str:
         where = "not started" if self._bound is None else self.url
         return f"<Simulator {self.shape}, {where}>"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from qoder_async.simulator import editing, population
+from qoder_async.simulator.behaviour import Behaviour
 from qoder_async.simulator.deployment_rules import creation
-from qoder_async.simulator.deployments import Behaviour
-from qoder_async.simulator.instants import SECOND, from_seconds, to_us, whole_second
+from qoder_async.simulator.history import History, add_history
+from qoder_async.simulator.instants import from_seconds, to_us
+from qoder_async.simulator.run_states import STATES
 from qoder_async.simulator.world import World
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from qoder_async.simulator.clock import Clock
     from qoder_async.simulator.deployments import Deployment
-    from qoder_async.simulator.editing import RunState, TriggerName
+    from qoder_async.simulator.run_states import RunState, TriggerName
     from qoder_async.simulator.run_wire import Shape
 
 _AGENT_ID = "agent_019900000000000000000000000000a1"
@@ -128,10 +130,9 @@ class Steering:
         created = None if created_at is None else to_us(created_at)
         deployment = self._world.add_deployment(fields, behaviour, now, created_at=created)
         if status == "paused":
-            deployment.status, deployment.paused_reason = "paused", dict(paused_reason or {"type": "manual"})
+            deployment.pause(dict(paused_reason or {"type": "manual"}))
         if archived:
-            deployment.archived_at = whole_second(now)
-            fields["name"] = f"{fields['name']}_archived_{now // SECOND}"
+            deployment.archive(now)
         if status == "paused" or archived:
             self._world.reschedule(deployment, now)
         return deployment.id
@@ -172,17 +173,17 @@ class Steering:
             ValueError: If the count, the spacing, the state or the trigger cannot be.
         """
         now, deployment = self._settle(), self._deployment(deployment_id)
-        history = editing.History(
+        history = History(
             count=count,
             newest=now if newest is None else to_us(newest),
-            spacing=editing.default_spacing(spacing, same_time=same_time),
+            spacing=0 if same_time else from_seconds(spacing),
             state=state,
             trigger=trigger,
             created_after=from_seconds(created_after),
             duration=_span(run_duration),
             now=now,
         )
-        numbers = editing.add_history(self._world, deployment, history)
+        numbers = add_history(self._world, deployment, history)
         if render:
             for number in numbers:
                 self._world.writer.record(number)
@@ -215,7 +216,7 @@ class Steering:
         Raises:
             KeyError: If there is no such deployment.
         """
-        if fields.get("status") in editing.STATES:
+        if fields.get("status") in STATES:
             state = fields.pop("status")
         (run_id,) = self.add_runs(
             deployment_id, 1, newest=triggered_at, state=state, trigger=trigger, created_after=created_after
@@ -245,10 +246,10 @@ class Steering:
             made.append(deployment_id)
             deployment = self._deployment(deployment_id)
             spacing = population.spacing_of(size)
-            editing.add_history(
+            add_history(
                 self._world,
                 deployment,
-                editing.History(
+                History(
                     count=size,
                     newest=self._settle() - spacing * (1 + index % 3) // 3,
                     spacing=spacing,

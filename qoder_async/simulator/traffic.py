@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
 
 
+_TOKENS = frozenset({"authorization", "proxy-authorization", "x-api-key"})
+
+
+def _without_tokens(headers: CIMultiDictProxy[str]) -> str:
+    pairs = ((name, "[redacted]" if name.lower() in _TOKENS else value) for name, value in headers.items())
+    return f"<{', '.join(f'{name!r}: {value!r}' for name, value in pairs)}>"
+
+
 @attrs.frozen(eq=False)
 class RecordedRequest:
-    """A request as it arrived.
+    """A request as it arrived; its ``repr`` hides the token.
 
     Args:
         method: The HTTP method.
-        path: The path below the base URL, percent-encoded as it came, without the query.
+        path: The path below the base URL, percent-encoded as it came, without the query; whole outside of it.
         query: The query parameters, a multi-dict.
         headers: The headers, a case-insensitive multi-dict.
         body: The body.
@@ -35,7 +43,7 @@ class RecordedRequest:
     method: str
     path: str
     query: MultiMapping[str]
-    headers: CIMultiDictProxy[str]
+    headers: CIMultiDictProxy[str] = attrs.field(repr=_without_tokens)
     body: bytes = attrs.field(repr=False)
     route: str
     at: float
@@ -77,15 +85,15 @@ class RequestLog(Sequence[RecordedRequest]):
             del self._records[next(iter(self._records))]
         return key
 
-    def close(self, key: int, status: int | None) -> None:
+    def close(self, key: int, status: int) -> None:
         """Enter the status of the answer.
 
         Args:
             key: What ``open`` gave.
-            status: The status, or None where the connection was reset.
+            status: The status.
         """
         record = self._records.get(key)
-        if record is not None and status is not None:
+        if record is not None:
             self._records[key] = attrs.evolve(record, status=status)
 
     def of(self, route: str) -> list[RecordedRequest]:

@@ -1,4 +1,4 @@
-"""The simulated world: deployments, their runs, and what is going to happen next.
+"""The simulated world as it goes on.
 
 Nothing works in the background. Whoever looks at the world calls ``settle`` first, which lets everything
 that has fallen due since the last look happen, in order of time.
@@ -6,12 +6,12 @@ that has fallen due since the last look happen, in order of time.
 
 from __future__ import annotations
 
-import heapq
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from qoder_async.simulator.agenda import Agenda, Due, Entry
 from qoder_async.simulator.book import Book
-from qoder_async.simulator.deployments import Behaviour, Deployment
+from qoder_async.simulator.chances import draw_delay, draw_duration, draw_lateness, draw_outcome
+from qoder_async.simulator.deployments import Deployment
 from qoder_async.simulator.ids import Mint
 from qoder_async.simulator.instants import from_seconds, to_us, whole_second
 from qoder_async.simulator.run_table import NEVER, Outcome, RunTable, Status, Trigger
@@ -19,26 +19,16 @@ from qoder_async.simulator.run_wire import RunWriter
 from qoder_async.simulator.sessions import Sessions
 
 if TYPE_CHECKING:
+    from qoder_async.simulator.behaviour import Behaviour
     from qoder_async.simulator.clock import Clock
     from qoder_async.simulator.run_wire import Shape
 
-_OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT, _JITTER_SALT = 1, 2, 3, 4
-_JITTER = 0.4
-"""Seconds by which a scheduled run may lie behind its schedule."""
-_SOON = (0.05, 0.5)
 _RETRY_DELAY = 1.0
 _CANCEL_DELAY = 0.5
 
 
-class _Due(IntEnum):
-    FIRE = 0
-    START = 1
-    END = 2
-    RETRY = 3
-
-
 class World:
-    """Deployments, runs and sessions, and the agenda of what happens to them.
+    """Deployments, runs and sessions, and what becomes of them.
 
     Args:
         shape: Which generation of the service is simulated.
@@ -59,8 +49,7 @@ class World:
         self.created_lag = (0, 0)
         self._clock = clock
         self.visibility_delay = from_seconds(visibility_delay)
-        self._agenda: list[tuple[int, int, _Due, int, int]] = []
-        self._entries = 0
+        self._agenda = Agenda()
 
     def settle(self) -> int:
         """Let everything happen that has fallen due.
@@ -69,9 +58,8 @@ class World:
             The simulated time, microseconds since 1970.
         """
         now = to_us(self._clock.now())
-        while self._agenda and self._agenda[0][0] <= now:
-            at, _, due, number, check = heapq.heappop(self._agenda)
-            self._happen(due, number, check, at)
+        while (entry := self._agenda.take(now)) is not None:
+            self._happen(entry)
         if self.table.hidden_until:
             self._unhide(now)
         return now
@@ -161,8 +149,8 @@ class World:
     def _plan_fire(self, deployment: Deployment, after: int) -> None:
         at = deployment.next_fire(after) if deployment.fires else None
         if at is not None:
-            jitter = self.mint.between(0, _JITTER, deployment.number ^ at // 1_000_000, _JITTER_SALT)
-            self._plan(at + from_seconds(jitter), _Due.FIRE, deployment.number, deployment.schedule_version)
+            at += draw_lateness(self.mint, deployment.number, at)
+            self._agenda.enter(at, Due.FIRE, deployment.number, deployment.schedule_version)
 
     # Runs
 
@@ -179,19 +167,20 @@ class World:
             The number of the run.
         """
         number, behaviour = len(self.table), deployment.behaviour
-        outcome = self._draw_outcome(deployment, number)
+        is_full = deployment.active >= behaviour.max_concurrent
+        outcome = Outcome.SKIPPED if is_full else draw_outcome(self.mint, behaviour, number)
         started, completed, status, session = NEVER, at, outcome.status, NEVER
         if outcome.starts_session:
-            delay = self._draw_delay(behaviour, trigger, number)
-            duration = self.mint.between(*behaviour.run_duration, number, _DURATION_SALT)
+            delay = draw_delay(self.mint, behaviour, trigger, number)
+            duration = draw_duration(self.mint, behaviour, number)
             if duration > behaviour.timeout:
                 outcome, duration = Outcome.TIMED_OUT, behaviour.timeout
             started = at + delay
             completed = started + from_seconds(duration)
             status = Status.PENDING if delay else Status.RUNNING
             session = self._session_for(deployment, number)
-            self._plan(started, _Due.START, number, started)
-            self._plan(completed, _Due.END, number, completed)
+            self._agenda.enter(started, Due.START, number, started)
+            self._agenda.enter(completed, Due.END, number, completed)
         self.table.append(
             triggered=at,
             created=self.created(at),
@@ -262,12 +251,12 @@ class World:
         self._count_end(deployment, outcome)
         failed = outcome in {Outcome.FAILED, Outcome.TIMED_OUT}
         if failed and self.shape == "extended" and table.attempt[number] <= deployment.behaviour.max_retries:
-            self._plan(at + from_seconds(_RETRY_DELAY), _Due.RETRY, number, 0)
+            self._agenda.enter(at + from_seconds(_RETRY_DELAY), Due.RETRY, number, 0)
 
     def plan_end(self, number: int, at: int) -> None:
         """Have a run end at a given time instead of when it would have."""
         self.table.completed[number] = at
-        self._plan(at, _Due.END, number, at)
+        self._agenda.enter(at, Due.END, number, at)
 
     def cancel(self, session: int, now: int) -> bool:
         """Cancel what a session is doing.
@@ -289,32 +278,28 @@ class World:
 
     # What happens by itself
 
-    def _plan(self, at: int, due: _Due, number: int, check: int) -> None:
-        """Enter something on the agenda; it is stale unless the check still holds when it falls due."""
-        self._entries += 1
-        heapq.heappush(self._agenda, (at, self._entries, due, number, check))
-
-    def _happen(self, due: _Due, number: int, check: int, at: int) -> None:
-        if due is _Due.FIRE:
+    def _happen(self, entry: Entry) -> None:
+        at, number = entry.at, entry.number
+        if entry.due is Due.FIRE:
             deployment = self.deployments[number]
-            if deployment.schedule_version == check:
+            if deployment.schedule_version == entry.check:
                 self.trigger(deployment, Trigger.SCHEDULE, at)
                 self._plan_fire(deployment, at)
-        elif due is _Due.RETRY:
+        elif entry.due is Due.RETRY:
             deployment = self.deployments[self.table.deployment[number]]
             if deployment.fires:
                 self.trigger(deployment, Trigger.RETRY, at, self.table.attempt[number] + 1)
         elif number not in self.table.deleted:
-            self._advance_run(due, number, check, at)
+            self._advance_run(entry)
 
-    def _advance_run(self, due: _Due, number: int, check: int, at: int) -> None:
-        table = self.table
+    def _advance_run(self, entry: Entry) -> None:
+        table, number = self.table, entry.number
         status = Status(table.status[number])
-        if due is _Due.START and status is Status.PENDING and table.started[number] == check:
+        if entry.due is Due.START and status is Status.PENDING and table.started[number] == entry.check:
             table.status[number] = Status.RUNNING
             table.changed(number)
-        elif due is _Due.END and not status.is_final and table.completed[number] == check:
-            self.end(number, Outcome(table.outcome[number]), at)
+        elif entry.due is Due.END and not status.is_final and table.completed[number] == entry.check:
+            self.end(number, Outcome(table.outcome[number]), entry.at)
 
     def _unhide(self, now: int) -> None:
         hidden = self.table.hidden_until
@@ -329,27 +314,6 @@ class World:
         elif outcome.status is Status.COMPLETED:
             stats.consecutive_failures = 0
         deployment.changed()
-
-    def _draw_outcome(self, deployment: Deployment, number: int) -> Outcome:
-        behaviour = deployment.behaviour
-        if deployment.active >= behaviour.max_concurrent:
-            return Outcome.SKIPPED
-        chance = self.mint.unit(number, _OUTCOME_SALT)
-        shares = (
-            (behaviour.no_session_rate, Outcome.NO_SESSION),
-            (behaviour.failure_rate, Outcome.FAILED),
-            (behaviour.stop_rate, Outcome.STOPPED),
-        )
-        for share, outcome in shares:
-            if chance < share:
-                return outcome
-            chance -= share
-        return Outcome.COMPLETED
-
-    def _draw_delay(self, behaviour: Behaviour, trigger: Trigger, number: int) -> int:
-        if behaviour.start_delay is None and trigger is Trigger.MANUAL:
-            return 0
-        return from_seconds(self.mint.between(*(behaviour.start_delay or _SOON), number, _DELAY_SALT))
 
     def _session_for(self, deployment: Deployment, number: int) -> int:
         """Find the session for a new run: a shared one where the deployment says so and it is free."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
+import io
 import os
-import pty
 import re
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -88,13 +86,24 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        return self.plain.split("\r\n")
+        return self.plain.splitlines()
+
+
+class TerminalStream(io.StringIO):
+    """What a command of this process writes to, if it is to believe that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def run_on_terminal(
     *arguments: str, columns: int = 80, answer: tuple[str, str | signal.Signals] | None = None, **environment: str
 ) -> Screen:
     """Run the command line on a terminal of its own, and answer the question that is asked there."""
+    import fcntl  # only Unix has these three
+    import pty
+    import termios
+
     keyboard, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}

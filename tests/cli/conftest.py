@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_support import CANARY, Result, served
+from cli_support import CANARY, Result, Screen, TerminalStream, served
 
 from qoder_async._http.clock import Clock
 from qoder_async.cli import main
@@ -68,5 +69,21 @@ def cli(capfd):
         out, err = capfd.readouterr()
         assert CANARY not in out + err
         return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def on_screen(monkeypatch):
+    """Call the command line in this process, with a terminal as its standard output."""
+
+    def call(*arguments: str, columns: int = 80, **environment: str) -> Screen:
+        with monkeypatch.context() as patch:
+            for name, value in ({"COLUMNS": str(columns), "TERM": "xterm-256color"} | environment).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdout", stream := TerminalStream())
+            code = main(list(arguments))
+        assert CANARY not in stream.getvalue()
+        return Screen(code, stream.getvalue())
 
     return call

@@ -1,5 +1,6 @@
 """Exit codes, and what is said on standard error."""
 
+import socket
 import sys
 
 import pytest
@@ -46,10 +47,10 @@ def test_no_answer_in_time(sim, cli):
     assert "--timeout" in result.err
 
 
-def test_nobody_listens(serve, cli):
-    url = serve().url
-
-    result = cli("deployments", "list", "--base-url", url.replace("127.0.0.1", "127.0.0.2"))
+def test_nobody_listens(cli):
+    with socket.socket() as bound:  # and not listening
+        bound.bind(("127.0.0.1", 0))
+        result = cli("deployments", "list", "--base-url", f"http://127.0.0.1:{bound.getsockname()[1]}")
 
     assert result.code == 5
     assert "again in" in result.err  # retries are told
@@ -78,6 +79,7 @@ def test_nobody_listens(serve, cli):
         (["deployments", "list", "--base-url", "ftp://example.com"], "--base-url must be"),
         (["simulate", "--speed", "0"], "--speed must be"),
         (["simulate", "--speed", "nan"], "--speed must be"),
+        (["simulate", "--host", ""], "--host must not be empty"),
         (["simulate", "--port", "70000"], "--port must be"),
         (["simulate", "--runs", "-1"], "--runs must be"),
         (["simulate", "--deployments", "0"], "--runs 0"),

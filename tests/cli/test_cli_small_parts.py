@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qoder_async.cli.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration
 from qoder_async.cli.command_line import command
 from qoder_async.cli.failures import Stop
-from qoder_async.cli.fields import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration
+from qoder_async.cli.layout import lay_out
 from qoder_async.cli.moments import read_moment
-from qoder_async.cli.render import lay_out
 from qoder_async.cli.text import clean
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -18,7 +18,7 @@ START = datetime(2026, 11, 20, 9, 30, 11, 271902, tzinfo=UTC)  # a Friday
 
 def fixture(name: str) -> dict:
     """A documented payload."""
-    return json.loads((FIXTURES / f"{name}.json").read_text())
+    return json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))
 
 
 class Client:

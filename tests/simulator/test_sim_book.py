@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoder_async.simulator.book import Book, Cut, cut
+from qoder_async.simulator.book import Book
+from qoder_async.simulator.cutting import Cut, cut
 
 TIMES = st.lists(st.integers(0, 6), max_size=30)
 

@@ -1,11 +1,11 @@
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoder_async.simulator import CronError, parse_cron
+from qoder_async.simulator import CronError, Simulator, parse_cron
 
 
 def utc(text: str) -> datetime:
@@ -157,3 +157,21 @@ def literally(cron, at: datetime, zone: ZoneInfo) -> bool:
         and ((day or weekday) if cron.either_day else (day and weekday))
         and (not local.fold or len(cron.hours) == 24)
     )
+
+
+def test_utc_needs_no_time_zone_database(monkeypatch):
+    """Windows and the smallest images have none, unless the package tzdata is installed."""
+
+    def missing(name: str):
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr("qoder_async.simulator.cron.ZoneInfo", missing)
+    parse_cron.cache_clear()
+    assert parse_cron("0 9 * * *", "UTC").next_after(utc("2026-11-20 09:30")) == utc("2026-11-21 09:00")
+    with pytest.raises(CronError, match="tzdata"):
+        parse_cron("0 9 * * *", "Europe/Paris")
+    worlds = Simulator(), Simulator()
+    assert worlds[0].populate(20, 10) == worlds[1].populate(20, 10)
+    schedules = [worlds[0].deployment(deployment)["schedule"] for deployment in worlds[0].deployment_ids()]
+    assert {schedule["timezone"] for schedule in schedules if schedule} == {"UTC"}
+    parse_cron.cache_clear()

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# Windows needs SYSTEMROOT to open sockets; nothing else of this process is to reach the other.
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": ""} | {
+    name: value for name, value in os.environ.items() if name == "SYSTEMROOT"
+}
 TESTS = """
 import pytest
 
@@ -26,7 +31,7 @@ def run_pytest(tmp_path: Path, *arguments: str, source: str = TESTS) -> subproce
     plugin = ["-p", "qoder_async.simulator.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:qoder_async"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, *arguments, str(tmp_path)],
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -53,7 +58,7 @@ def test_without_pytest_asyncio(tmp_path):
     (tmp_path / "test_it.py").write_text("def test_it(qoder_simulator):\n    pass\n")
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT],
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=ENVIRONMENT | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -69,7 +74,7 @@ def test_the_plugin_loads_little():
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=True,

@@ -1,11 +1,15 @@
+import asyncio
 import io
 import json
+import re
 import time
 
 import pytest
 from sim_helpers import START, fixture
 
 from qoder_async.simulator import RecordedRequest
+
+SECRET = "pt-neverShown0123456789"
 
 
 @pytest.mark.parametrize(
@@ -64,11 +68,43 @@ async def test_unknown_routes(serve, method, path):
     assert client.sim.requests[-1].route == "unknown"
 
 
-async def test_paths_outside_the_base(serve):
+@pytest.mark.parametrize("base", ["", "/v1", "/api/v1/cloudy", "/API/v1/cloud"])
+async def test_paths_outside_the_base(serve, base):
     client = await serve()
-    url = client.sim.url.replace("/api/v1/cloud", "/v1")
+    url = client.sim.url.replace("/api/v1/cloud", base)
     async with client.http.get(url + "/deployments", headers={"Authorization": "Bearer x"}) as answer:
         assert answer.status == 404
+    assert (client.sim.requests[-1].route, client.sim.requests[-1].path) == ("unknown", f"{base}/deployments")
+
+
+async def raw_answer(client, head: bytes) -> bytes:
+    """What a request answers that no client would send."""
+    port = int(client.sim.url.split(":")[2].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /api/v1/cloud/nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + head + b"\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_a_request_id_that_is_no_text_is_not_taken_over(serve, shape):
+    client = await serve(shape=shape)
+    answer = await raw_answer(client, b"Authorization: Bearer x\r\nX-Request-Id: \xff\xfe")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert len(re.search(rb"x-request-id: (\S+)", answer)[1]) == 36
+
+
+async def test_the_token_is_never_shown(serve, caplog, capfd):
+    client = await serve(token=SECRET)
+    await client.send("GET", "/deployments", token=SECRET)
+    await client.send("GET", "/deployments", token=None, headers={"X-Api-Key": SECRET})
+    await raw_answer(client, f"Authorization: Bearer {SECRET}\0".encode())
+    request, _ = client.sim.requests
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert "Authorization" in repr(request)
+    assert "Error handling request" in caplog.text
+    said = [repr(client.sim.requests[:]), repr(client.sim), repr(client.sim._gateway._service._settings), caplog.text]
+    assert SECRET not in "".join([*said, *capfd.readouterr()])
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,3 @@ async def resumption(stage: Stage, scene: Scene, requests: int) -> None:
 
 def _outcome(status: int | None) -> str:
     return "reset" if status is None else f"answered {status}"
-
-
-__all__ = ["both_shapes", "faults", "long_history", "page_size", "resumption"]

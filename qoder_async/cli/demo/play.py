@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from qoder_async.cli.demo.lists import both_shapes, faults, long_history, page_size, resumption
 from qoder_async.cli.demo.mistakes import typed_errors
 from qoder_async.cli.demo.scene import set_up
 from qoder_async.cli.demo.stage import ClaimError, Stage
 from qoder_async.cli.demo.triggers import lost_answer, trigger
+from qoder_async.cli.demo.voice import PlainVoice
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.notices import silence
-from qoder_async.cli.voice import make_voice
+from qoder_async.cli.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from qoder_async.cli.demo.voice import Voice
 
 _NEXT = """\
 The same with the real service: leave out the simulator, and put a token into the environment.
@@ -32,7 +37,7 @@ async def run_demo() -> int:
     Returns:
         The exit code: 1 where something that is claimed does not hold.
     """
-    stage = Stage(make_voice())
+    stage = Stage(_make_voice())
     started = time.monotonic()
     stage.says("qoder-async, shown on a simulated Qoder service in this process; every figure is measured now.")
     try:
@@ -57,3 +62,11 @@ async def run_demo() -> int:
     for line in _NEXT.splitlines():
         stage.says(line.strip(), indent=len(line) - len(line.lstrip()))
     return ExitCode.FINE
+
+
+def _make_voice() -> Voice:
+    if not is_terminal():
+        return PlainVoice()
+    from qoder_async.cli.demo.terminal_voice import TerminalVoice  # noqa: PLC0415  only terminals pay for its import
+
+    return TerminalVoice()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qoder_async.cli.output import is_terminal
+from qoder_async.cli.terminal import is_terminal
 from qoder_async.cli.text import clean
 
 if TYPE_CHECKING:
-    from qoder_async.cli.voice import Voice
+    from qoder_async.cli.demo.voice import Voice
 
 _INDENT = 3
 _PAUSE = 0.7

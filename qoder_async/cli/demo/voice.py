@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Literal, Protocol
 
-from qoder_async.cli.output import is_terminal
-
 Style = Literal["plain", "title", "why", "code", "result", "good", "bad"]
 
 
@@ -25,16 +23,3 @@ class PlainVoice:
         del style
         sys.stdout.write(f"{' ' * indent}{text}".rstrip() + "\n")
         sys.stdout.flush()
-
-
-def make_voice() -> Voice:
-    """Choose how lines are said.
-
-    Returns:
-        With colours and wrapped to the width on a terminal, plain otherwise.
-    """
-    if not is_terminal():
-        return PlainVoice()
-    from qoder_async.cli.render import TerminalVoice  # noqa: PLC0415  only terminals pay for its import
-
-    return TerminalVoice()

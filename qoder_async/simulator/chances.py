@@ -1,0 +1,67 @@
+"""What chance decides about a run: when it begins, how long it works, and how it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qoder_async.simulator.instants import SECOND, from_seconds
+from qoder_async.simulator.run_table import Outcome, Trigger
+
+if TYPE_CHECKING:
+    from qoder_async.simulator.behaviour import Behaviour
+    from qoder_async.simulator.ids import Mint
+
+_OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT, _LATENESS_SALT = 1, 2, 3, 4
+_LATEST = 0.4
+"""Seconds by which a scheduled run may lie behind its schedule."""
+_SOON = (0.05, 0.5)
+
+
+def draw_outcome(mint: Mint, behaviour: Behaviour, number: int) -> Outcome:
+    """Draw how a run ends that finds a place.
+
+    Args:
+        mint: Draws.
+        behaviour: How the runs of its deployment go.
+        number: The run.
+
+    Returns:
+        How it ends, if it is given time to.
+    """
+    chance = mint.unit(number, _OUTCOME_SALT)
+    shares = (
+        (behaviour.no_session_rate, Outcome.NO_SESSION),
+        (behaviour.failure_rate, Outcome.FAILED),
+        (behaviour.stop_rate, Outcome.STOPPED),
+    )
+    for share, outcome in shares:
+        if chance < share:
+            return outcome
+        chance -= share
+    return Outcome.COMPLETED
+
+
+def draw_duration(mint: Mint, behaviour: Behaviour, number: int) -> float:
+    """Draw how long a run would work, in seconds."""
+    return mint.between(*behaviour.run_duration, number, _DURATION_SALT)
+
+
+def draw_delay(mint: Mint, behaviour: Behaviour, trigger: Trigger, number: int) -> int:
+    """Draw how long a run is pending, in microseconds."""
+    if behaviour.start_delay is None and trigger is Trigger.MANUAL:
+        return 0
+    return from_seconds(mint.between(*(behaviour.start_delay or _SOON), number, _DELAY_SALT))
+
+
+def draw_lateness(mint: Mint, deployment: int, at: int) -> int:
+    """Draw by how much a scheduled run lies behind its schedule, in microseconds.
+
+    Args:
+        mint: Draws.
+        deployment: The number of its deployment.
+        at: When the schedule fires, microseconds since 1970.
+
+    Returns:
+        Microseconds.
+    """
+    return from_seconds(mint.between(0, _LATEST, deployment ^ at // SECOND, _LATENESS_SALT))

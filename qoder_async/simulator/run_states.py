@@ -1,0 +1,22 @@
+"""The words for how a run stands, as tests set it by hand."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qoder_async.simulator.run_table import Outcome, Status
+
+RunState = Literal["pending", "running", "completed", "failed", "skipped", "stopped", "timed_out", "no_session"]
+"""How a run stands, by hand: the five statuses, and the outcomes that stand behind them."""
+TriggerName = Literal["manual", "schedule", "retry"]
+
+ENDINGS = {
+    "completed": Outcome.COMPLETED,
+    "failed": Outcome.FAILED,
+    "skipped": Outcome.SKIPPED,
+    "stopped": Outcome.STOPPED,
+    "timed_out": Outcome.TIMED_OUT,
+    "no_session": Outcome.NO_SESSION,
+}
+GOING_ON = {"pending": Status.PENDING, "running": Status.RUNNING}
+STATES = frozenset({*GOING_ON, *ENDINGS})
