@@ -132,6 +132,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     # Making the converter costs more than the rest of the import, and few programs need it.
     if name == "converter":

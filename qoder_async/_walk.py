@@ -40,6 +40,7 @@ class Identified(Protocol):
 
 
 T = TypeVar("T", bound=Identified)
+E = TypeVar("E", bound=QoderError)
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +108,8 @@ class Walk(Generic[T]):
         self._left = max_items
         self._on_invalid = on_invalid
         self._used = {_place(start)} if start is not None else set()
-        self._seen: dict[str | None, None] = {}
+        self._came = _Window()
+        self._delivered = _Window() if keeps is not None else self._came
         self._empty_pages = 0
 
     def take(self, fetched: Fetched[T]) -> Step[T]:
@@ -124,14 +126,20 @@ class Walk(Generic[T]):
             fetched = attrs.evolve(fetched, records=fetched.records[::-1])
         records = fetched.records
         first = self.cursor.skip if self.cursor is not None else 0
-        self._fresh(_valid(fetched, 0, first))
         end = self._end(fetched, first)
-        fresh = self._fresh(_valid(fetched, first, end))
+        valid = _valid(fetched, first, end)
         try:
-            items = fresh if self._keeps is None else [record for record in fresh if self._keeps(record)]
+            wanted = valid if self._keeps is None else [record for record in valid if self._keeps(record)]
         except UnsupportedFilterError as error:
             self.is_over = True
-            return Step(items=[], next_cursor=None, error=error.at(self.cursor), is_page=False)
+            return Step(items=[], next_cursor=None, error=_at(error, self.cursor), is_page=False)
+        self._delivered.add([record for record in records[:first] if not isinstance(record, InvalidRecord)])
+        brings_new = self._came.lacks_any(valid)
+        # Runs that appear at the head push others onto the next page, where they come a second time.
+        items = self._delivered.drop(wanted)
+        self._delivered.add(items)
+        if self._delivered is not self._came:
+            self._came.add(valid)
         breaks = end < len(records)
         if self._left is not None:
             if len(items) > self._left or (breaks and len(items) == self._left):
@@ -140,7 +148,7 @@ class Walk(Generic[T]):
         if breaks:
             return self._broken(fetched, end, items)
         problems = self._problems(fetched, first, end)
-        return self._whole(fetched, items, problems, is_empty=not (fresh or problems or records[:first]))
+        return self._whole(fetched, items, problems, is_empty=not (brings_new or problems or records[:first]))
 
     def _whole(self, fetched: Fetched[T], items: list[T], problems: tuple[str, ...], *, is_empty: bool) -> Step[T]:
         self._empty_pages = self._empty_pages + 1 if is_empty else 0
@@ -150,18 +158,14 @@ class Walk(Generic[T]):
         try:
             following = next_cursor(fetched.envelope, current=here, style=self._style)
         except NoWayOnError:
-            error = PaginationError(
-                "The list has more, but the answer has neither next_page nor an id to go on from",
-                request_id=fetched.request_id,
-            ).at(here)
+            text = "The list has more, but the answer has neither next_page nor an id to go on from"
+            error = _at(PaginationError(text, request_id=fetched.request_id), here)
         if following is not None and _place(following) in self._used:
-            error = PaginationLoopError(
-                f"The list leads in a circle: {following} was asked for before", request_id=fetched.request_id
-            ).at(following)
+            text = f"The list leads in a circle: {following} was asked for before"
+            error = _at(PaginationLoopError(text, request_id=fetched.request_id), following)
         elif following is not None and self._empty_pages > _MOST_EMPTY_PAGES:
-            error = PaginationError(
-                f"{self._empty_pages} pages in a row brought nothing new", request_id=fetched.request_id
-            ).at(following)
+            text = f"{self._empty_pages} pages in a row brought nothing new"
+            error = _at(PaginationError(text, request_id=fetched.request_id), following)
         if following is not None:
             self._used.add(_place(following))
             # A page may be shorter than what is to be passed over.
@@ -192,7 +196,9 @@ class Walk(Generic[T]):
             problems=invalid.problems,
             body=invalid.raw,
             request_id=fetched.request_id,
-        ).at(self._after_page(fetched) if index == len(records) - 1 else self._after(records, index))
+        )
+        is_last = index == len(records) - 1
+        error.cursor = self._after_page(fetched) if is_last else self._after(records, index)
         before = self._after(records, index - 1) if index else self.cursor
         return Step(items=items, next_cursor=before, error=error, is_page=bool(items))
 
@@ -238,22 +244,32 @@ class Walk(Generic[T]):
             log.warning("A record was left out: %s (request %s)", problem, fetched.request_id)
         return problems
 
-    def _fresh(self, records: Sequence[T]) -> list[T]:
-        """Drop what this walk has delivered before; runs that appear at the head push others onto the next page."""
-        distinct = dict.fromkeys([record.id for record in records])
-        distinct.pop(None, None)
-        fresh = list(records)
-        if len(distinct) < len(records) or not self._seen.keys().isdisjoint(distinct):
-            taken: set[str | None] = set(self._seen)
-            fresh = []
-            for record in records:
-                if record.id not in taken:
-                    fresh.append(record)
-                    if record.id is not None:
-                        taken.add(record.id)
-        self._seen.update(distinct)
-        for identifier in list(islice(self._seen, max(0, len(self._seen) - _WINDOW))):
-            del self._seen[identifier]
+
+class _Window:
+    """The last ids of a walk; records without an id are not among them."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str | None, None] = {}
+
+    def add(self, records: Sequence[Identified]) -> None:
+        self._ids.update(dict.fromkeys([record.id for record in records if record.id]))
+        for identifier in list(islice(self._ids, max(0, len(self._ids) - _WINDOW))):
+            del self._ids[identifier]
+
+    def lacks_any(self, records: Sequence[Identified]) -> bool:
+        return any(record.id not in self._ids for record in records)
+
+    def drop(self, records: Sequence[T]) -> list[T]:
+        """Leave out what is in the window, and what comes twice."""
+        ids = {record.id for record in records}
+        if len(ids) == len(records) and self._ids.keys().isdisjoint(ids):
+            return list(records)
+        fresh: list[T] = []
+        taken: set[str | None] = set()
+        for record in records:
+            if not record.id or not (record.id in taken or record.id in self._ids):
+                fresh.append(record)
+                taken.add(record.id)
         return fresh
 
 
@@ -262,6 +278,11 @@ def _valid(fetched: Fetched[T], first: int, end: int) -> Sequence[T]:
     if not fetched.has_invalid:
         return cast("Sequence[T]", records)
     return [record for record in records if not isinstance(record, InvalidRecord)]
+
+
+def _at(error: E, cursor: Cursor | None) -> E:
+    error.cursor = cursor
+    return error
 
 
 def _place(cursor: Cursor) -> tuple[str, str]:

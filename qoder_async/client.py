@@ -251,6 +251,8 @@ class AsyncQoder:
             changed["token"] = seal_source(changed["token"])
         if "headers" in changed:
             changed["headers"] = seal_headers(changed["headers"])
+        if "base_url" in changed and changed["base_url"] is None:
+            raise ConfigurationError("base_url must be an address here; leave it out to keep the one there is")
         unknown = sorted(changed.keys() - ClientChanges.__annotations__.keys())
         if unknown:
             allowed = ", ".join(ClientChanges.__annotations__)

@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from typing import Self
 
     from qoder_async._wire.cursors import Cursor
     from qoder_async.models import DeploymentRun
@@ -94,18 +93,6 @@ class QoderError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self.__dict__.copy()
-
-    def at(self, cursor: Cursor | None) -> Self:
-        """Note where the walk broke.
-
-        Args:
-            cursor: What goes on from there.
-
-        Returns:
-            The same error.
-        """
-        self.cursor = cursor
-        return self
 
 
 class ConfigurationError(QoderError, ValueError):

@@ -166,7 +166,7 @@ class Pager(Generic[M]):
                 try:
                     fetched = await (ahead or fetch(walk.cursor, size))
                 except QoderError as error:
-                    error.at(walk.cursor)
+                    error.cursor = walk.cursor
                     raise
                 step = walk.take(fetched)
                 # Whatever is wrong with the page is raised before another is asked for.
@@ -223,11 +223,16 @@ def make_pager(
         raise ConfigurationError(f"prefetch must be 0 or 1, got {prefetch!r}")
     if on_invalid not in ("raise", "skip"):
         raise ConfigurationError(f"on_invalid must be 'raise' or 'skip', got {on_invalid!r}")
+    start = read_cursor(cursor)
+    if listing.style == "pages only" and start is not None and start.parameter != "page":
+        raise ConfigurationError(
+            f"cursor must be one that a page or an error of this list gave, since it takes no ids; got {start!r}"
+        )
     return Pager(
         listing=listing,
         page_size=page_size,
         max_items=max_items,
-        cursor=read_cursor(cursor),
+        cursor=start,
         prefetch=prefetch,
         on_invalid=on_invalid,
     )

@@ -8,13 +8,13 @@ import functools
 import logging
 import pickle
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
 import pytest
 from support.payloads import RUN
 
-from qoder_async import AsyncQoder, BadRequestError, ConfigurationError, Pace, RetryPolicy, ServerError
+from qoder_async import UNSET, AsyncQoder, BadRequestError, ConfigurationError, Pace, RetryPolicy, ServerError
 
 URL = "https://qoder.test/api"
 
@@ -377,3 +377,25 @@ async def test_an_id_of_an_error_reaches_the_caller(mocked, make_client):
     mocked.get(f"{URL}/x", status=400, payload={"error": {"message": "m", "param": "p"}, "request_id": "req_1"})
     with pytest.raises(BadRequestError, match=r"^400: m \(param p\) \(request req_1\)$"):
         await make_client().request("GET", "/x")
+
+
+def test_with_options_does_not_fall_back_to_another_service(monkeypatch):
+    """``None`` means "look into the environment" only to the constructor."""
+    monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(ConfigurationError, match=r"^base_url must be an address here"):
+        AsyncQoder("pt-test").with_options(base_url=None)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ({"a": float("nan")}, "nan is no number there"),
+        ({"a": [float("-inf")]}, "-inf is no number there"),
+        ({"a": UNSET}, "UNSET stands within a value"),
+        ({"at": datetime(2026, 11, 22)}, "must say its offset"),  # noqa: DTZ001
+        ({"a": object()}, "cannot be written as JSON"),
+    ],
+)
+async def test_a_body_that_json_has_no_words_for_is_refused(metadata, problem):
+    with pytest.raises(ConfigurationError, match=problem):
+        await AsyncQoder("pt-test").deployments.update("dep_1", metadata=metadata)

@@ -53,7 +53,9 @@ OPTIONS = dict.fromkeys(STATUS_ERRORS, REFUSAL) | {
 
 def make(name: str) -> qoder_async.QoderError:
     options = OPTIONS.get(name, {"request_id": "req_1"})
-    return getattr(errors, name)("It broke", **options).at(Cursor("after_id", "drun_1"))
+    error = getattr(errors, name)("It broke", **options)
+    error.cursor = Cursor("after_id", "drun_1")
+    return error
 
 
 def test_no_class_is_missing_from_the_tree():
@@ -140,10 +142,3 @@ def test_timeouts_are_caught_as_timeouts_and_settings_as_values():
             raise make(name)
     with pytest.raises(ValueError, match="It broke"):
         raise make("ConfigurationError")
-
-
-def test_a_place_in_a_walk_is_noted_on_the_same_error():
-    error = errors.PaginationError("x")
-    assert error.at(Cursor("page", "p")) is error
-    assert error.cursor == Cursor("page", "p")
-    assert error.at(None).cursor is None

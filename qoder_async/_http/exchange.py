@@ -7,6 +7,7 @@ would carry the token along.
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 from typing import TYPE_CHECKING, Literal
 
@@ -60,12 +61,14 @@ class Fault:
             it was.
         is_passing: Whether it may go better the next time.
         is_timeout: Whether time ran out, also while connecting.
+        is_reset: Whether the server dropped the connection instead of answering, as a gateway does to protect itself.
     """
 
     reason: str
     kind: Literal["unsent", "lost"]
     is_passing: bool = True
     is_timeout: bool = False
+    is_reset: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +125,7 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     except TimeoutError:
         fault = Fault(f"no whole answer within {request.timeout:g} s", "lost", is_timeout=True)
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-        fault = Fault(_text(error, token), "lost")
+        fault = Fault(_text(error, token), "lost", is_reset=_is_reset(error))
     except ValueError as error:
         misfit = _text(error, token)
     except RuntimeError as error:
@@ -170,13 +173,18 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
 
 def _without(token: Redacted, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
     """Take the token out of headers that echo it: they end up in logs and errors."""
-    if not any(token in text for pair in headers.items() for text in pair):
+    if not any(hide(text, token) != text for pair in headers.items() for text in pair):
         return headers
     clean = headers.copy()
     clean.clear()
     for name, value in headers.items():
         clean.add(hide(name, token), hide(value, token))
     return type(headers)(clean)
+
+
+def _is_reset(error: BaseException) -> bool:
+    dropped = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
+    return dropped or getattr(error, "errno", None) == errno.ECONNRESET
 
 
 def _text(error: BaseException, token: Redacted) -> str:

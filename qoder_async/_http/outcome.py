@@ -70,8 +70,7 @@ def read_fault(call: Call[T], fault: Fault) -> Failure:
         error=kind(f"{call.method} {call.path}: {fault.reason}{made}"),
         is_passing=fault.is_passing,
         may_have_acted=fault.kind != "unsent",
-        # A gateway that protects itself resets connections without a word.
-        is_refusal=fault.kind == "lost",
+        is_refusal=fault.is_reset,
     )
 
 
@@ -108,10 +107,15 @@ def _read_refusal(answer: Answer, now: datetime) -> Failure:
     return Failure(
         error=error,
         is_passing=passing,
-        may_have_acted=passing and answer.status != 429,
+        may_have_acted=_may_have_acted(answer.status),
         asked=asked,
         is_refusal=answer.status in (429, 503),
     )
+
+
+def _may_have_acted(status: int) -> bool:
+    """Tell whether a refusal leaves open what was done: only those that come from failing, not from refusing."""
+    return is_passing(status) and status != 429
 
 
 def _undecodable(

@@ -42,17 +42,6 @@ class Rate:
         quiet = max(0.0, now - max(self._lowered_at, self._paused_until))
         return min(self._ceiling, self._lowered_to + quiet * _RECOVERY)
 
-    def is_paused(self, now: float) -> bool:
-        """Say whether the service asked for silence.
-
-        Args:
-            now: The time, in seconds.
-
-        Returns:
-            Whether the silence still holds.
-        """
-        return now < self._paused_until
-
     def wait(self, now: float) -> float:
         """Give the time until the next place.
 
@@ -114,10 +103,13 @@ class Pacer:
         self._queue = asyncio.Lock()
 
     async def turn(self, slots: asyncio.Semaphore | None = None) -> None:
-        """Wait for a place and a slot and take both.
+        """Wait for a place, then for a slot, look again, and take both.
 
-        The place is taken when there is a slot, and not before: what waits for slots must not go as a burst when
-        they come back, and must heed a silence the service asks for meanwhile.
+        What waits for slots must not go as a burst when they come back, and must heed a silence that the service asks
+        for meanwhile.
+
+        Args:
+            slots: The connection slots, if there are any to take.
         """
         async with self._queue:
             while True:

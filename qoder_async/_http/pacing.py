@@ -35,9 +35,9 @@ class Pacing:
             self._writes = PerLoop(lambda: Pacer(pace.writes_per_second, clock))
 
     async def enter(self, call: Call[T], slots: asyncio.Semaphore) -> None:
-        """Wait for a place in the pace, then for a slot.
+        """Wait for a place in the pace and for a slot.
 
-        The place comes first: tasks that wait for theirs must not keep the slots from calls of the other kind.
+        A call waits for its place without a slot, so that reads that queue do not keep writes from theirs.
 
         Args:
             call: The call.

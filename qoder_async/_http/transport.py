@@ -200,7 +200,9 @@ class Transport:
 
     def _judge(self, call: Call[T], got: Answer | Fault) -> T | Failure:
         if isinstance(got, Answer):
-            return read_answer(call, got, now=self.clock.wall())
+            now = self.clock.wall()
+            self.traits.note_date(got.headers.get("Date"), now)
+            return read_answer(call, got, now=now)
         # A client that was closed meanwhile says so, unless a run may have been started.
         if call.triggers is None or got.kind == "unsent":
             self.check_open()
@@ -240,7 +242,8 @@ class Transport:
         headers = {**settings.headers, "Authorization": Redacted(f"Bearer {token}")}
         if call.idempotency_key is not None:
             headers["Idempotency-Key"] = call.idempotency_key
-        if call.body is not None:
+        # The service wants it on every write, also on those without a body.
+        if call.body is not None or not call.is_read:
             headers["Content-Type"] = "application/json"
         address = f"{self._base}{call.path}?{call.query}" if call.query else self._base + call.path
         return Outgoing(

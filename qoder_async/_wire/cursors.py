@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from typing import Self
 
 CursorParameter = Literal["after_id", "before_id", "page"]
-CursorStyle = Literal["ids", "pages"]
-"""Which cursors a list is documented to take: ids and pages both, or pages only."""
+CursorStyle = Literal["ids", "pages", "pages only"]
+"""Which cursors a list takes: ids first (deployments, runs), pages first (events), or pages only (sessions)."""
 
 _PARAMETERS = ("after_id", "before_id", "page")
 _TEXT = re.compile(r"(after_id|before_id|page)(?:\+(\d{1,9}))?:(.*)", re.DOTALL)
 _ALLOWED = 'Cursor("after_id", "drun_…"), Cursor.after(run), or the text of a cursor such as "after_id:drun_…"'
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Cursor:
     """A place in a list, from which a walk can go on, also in another process.
 
@@ -43,7 +43,7 @@ class Cursor:
 
     parameter: CursorParameter
     value: str
-    skip: int = attrs.field(default=0, repr=False)
+    skip: int = 0
 
     def __attrs_post_init__(self) -> None:
         if self.parameter not in _PARAMETERS:
@@ -55,6 +55,10 @@ class Cursor:
         starts_list = self.value == "" and self.skip > 0
         if not isinstance(self.value, str) or not (self.value or starts_list):
             raise ConfigurationError(f"Cursor.value must be a text that is not empty, got {self.value!r}")
+
+    def __repr__(self) -> str:
+        skip = f", skip={self.skip}" if self.skip else ""
+        return f"Cursor(parameter={self.parameter!r}, value={self.value!r}{skip})"
 
     def __str__(self) -> str:
         skip = f"+{self.skip}" if self.skip else ""
@@ -162,7 +166,7 @@ def next_cursor(envelope: Envelope, *, current: Cursor | None, style: CursorStyl
         return Cursor("page", envelope.next_page)
     if envelope.has_more is None:
         return None
-    if envelope.last_id:
+    if envelope.last_id and style != "pages only":
         return Cursor("after_id", envelope.last_id)
     raise NoWayOnError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote
 
 import msgspec
@@ -22,6 +22,10 @@ Moment = datetime | str
 """A point in time as callers give it: an aware datetime, or an RFC 3339 text."""
 
 
+@overload
+def read_time(value: Moment, argument: str) -> datetime: ...
+@overload
+def read_time(value: Moment | None, argument: str) -> datetime | None: ...
 def read_time(value: Moment | None, argument: str) -> datetime | None:
     """Take a point in time as a caller gives it.
 
@@ -60,7 +64,7 @@ def _parse(text: str) -> datetime | None:
 
 
 def check_window(after: datetime | None, before: datetime | None, names: tuple[str, str]) -> None:
-    """Refuse a window of time that cannot hold anything.
+    """Refuse a window of time that ends before it starts.
 
     Args:
         after: Its inclusive start.
@@ -153,9 +157,7 @@ def _spell(name: str, value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return float.__repr__(value)
     if isinstance(value, datetime):
-        moment = read_time(value, name)
-        assert moment is not None  # noqa: S101  read_time gives None only for None
-        return format_time(moment)
+        return format_time(read_time(value, name))
     raise ConfigurationError(
         f"The query parameter {name!r} must be a text, a finite number, a boolean or a datetime, got {value!r}"
     )

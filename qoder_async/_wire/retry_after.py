@@ -26,7 +26,7 @@ def retry_after(headers: CIMultiDictProxy[str], *, now: datetime) -> float | Non
     milliseconds = _longest(_number(text) for text in headers.getall("Retry-After-Ms", ()))
     if milliseconds is not None:
         return milliseconds / 1000
-    written = _date(headers.get("Date", "")) or now
+    written = read_date(headers.get("Date", "")) or now
     return _longest(_wait(text, written) for text in headers.getall("Retry-After", ()))
 
 
@@ -34,7 +34,7 @@ def _wait(text: str, written: datetime) -> float | None:
     number = _number(text)
     if number is not None:
         return number
-    date = _date(text)
+    date = read_date(text)
     # A date that has passed asks for no wait.
     return None if date is None else max(0.0, (date - written).total_seconds())
 
@@ -47,7 +47,15 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _date(text: str) -> datetime | None:
+def read_date(text: str) -> datetime | None:
+    """Read a date as headers have it.
+
+    Args:
+        text: The header.
+
+    Returns:
+        An aware datetime, ``None`` where it is no date.
+    """
     try:
         date = parsedate_to_datetime(text.strip())
     except (ValueError, OverflowError):

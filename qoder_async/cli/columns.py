@@ -108,7 +108,7 @@ RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
     ),
     Column(heading="DEPLOYMENT", rank=4, read=lambda run: run.deployment_id),
     Column(heading="SESSION", rank=7, read=lambda run: run.session_id or NOTHING),
-    Column(heading="ERROR", rank=6, read=lambda run: run.error.type if run.error else NOTHING),
+    Column(heading="ERROR", rank=6, read=lambda run: (run.error.type or "error") if run.error else NOTHING),
 )
 DEPLOYMENT_COLUMNS: tuple[Column[Deployment], ...] = (
     Column(heading="DEPLOYMENT", rank=0, read=lambda deployment: deployment.id),

@@ -29,7 +29,7 @@ class RunError:
         message: A text for people.
     """
 
-    type: str
+    type: str | None = None
     message: str | None = None
 
 
@@ -99,7 +99,8 @@ class DeploymentRun(Record):
             return True if self.error is not None and self.session_id is None else None
         if status in _ENDED:
             return True
-        return not status.is_known and self.completed_at is not None
+        # A run built by hand may have a plain text there.
+        return not RunStatus(status).is_known and self.completed_at is not None
 
 
 _ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -12,7 +14,8 @@ import msgspec
 from qoder_async._http.call import Call
 from qoder_async._wire.decode import decode_record
 from qoder_async._wire.headers import check_header_value
-from qoder_async._wire.unset import UNSET
+from qoder_async._wire.query import format_time, read_time
+from qoder_async._wire.unset import UNSET, Unset
 from qoder_async.errors import ConfigurationError
 from qoder_async.models import Record
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from qoder_async._http.exchange import Answer
 
 M = TypeVar("M", bound=Record)
-_ANSWERED_ONLY = frozenset({"upcoming_runs_at", "last_run_at"})
+_READ_ONLY = frozenset({"upcoming_runs_at", "last_run_at"})
+"""What the service tells of a schedule and does not take."""
 
 
 def reading(path: str, model: type[M]) -> Call[M]:
@@ -100,6 +104,8 @@ def write_json(value: Any) -> bytes:
     """
     try:
         return msgspec.json.encode(_plain(value))
+    except ConfigurationError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise ConfigurationError(f"The body cannot be written as JSON: {reason}")
@@ -114,11 +120,18 @@ def _plain(value: Any) -> Any:
         wire = get_converter().unstructure(value)
         if isinstance(value, Record):
             return wire
-        return {name: part for name, part in wire.items() if part is not None and name not in _ANSWERED_ONLY}
+        return {name: part for name, part in wire.items() if part is not None and name not in _READ_ONLY}
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
+    if isinstance(value, datetime):
+        return format_time(read_time(value, "a time in the body"))
+    # JSON has no such numbers, and msgspec would write null, which deletes.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"The body cannot be written as JSON: {value} is no number there")
+    if isinstance(value, Unset):
+        raise ConfigurationError("The body cannot be written as JSON: UNSET stands within a value; leave the key out")
     return value
 
 

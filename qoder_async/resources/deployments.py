@@ -19,13 +19,16 @@ from qoder_async.resources._requests import reading, writing
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from qoder_async._http.transport import Transport
     from qoder_async._wire.query import Moment
     from qoder_async.models import AgentRef, Budget, Schedule
 
 _CLOCKS_MAY_DIFFER = timedelta(seconds=60)
-"""How far this machine's clock may be ahead of the service's when a lost trigger is looked for."""
+"""How far this machine's clock is taken to be ahead of the service's, where no answer says what time it is there."""
+_WHOLE_SECONDS = timedelta(seconds=1)
+"""What the time of a run loses where the service writes whole seconds."""
 
 
 class Deployments:
@@ -92,6 +95,7 @@ class Deployments:
                 ("include_archived", True if include_archived else None),
                 ("agent_id", wanted_agent),
                 ("created_at[gte]", after),
+                # The list of deployments is documented to take gte and lte only; the client excludes the bound.
                 ("created_at[lte]", before),
             ),
             keeps=all_of(
@@ -324,13 +328,15 @@ class Deployments:
     async def find_triggered(self, error: AmbiguousTriggerError) -> builtins.list[DeploymentRun]:
         """Look for the run that a lost trigger may have started.
 
-        A run may become visible a little late: where nothing is found, look again before triggering again.
+        A run may become visible a little late: where nothing is found, look again before triggering again. Where
+        somebody else triggers the same deployment, their runs of that time are found, too.
 
         Args:
             error: What :meth:`run` raised.
 
         Returns:
-            The manual runs of the deployment from a minute before the trigger was sent until now, the newest first.
+            The manual runs of the deployment since the trigger was sent, by the service's clock as far as its answers
+            tell it, the newest first.
 
         Raises:
             ConfigurationError: It is another error.
@@ -338,7 +344,6 @@ class Deployments:
         """
         if not isinstance(error, AmbiguousTriggerError):
             raise ConfigurationError(f"error must be the AmbiguousTriggerError that run() raised, got {error!r}")
-        since = error.sent_at - _CLOCKS_MAY_DIFFER
         listing = Listing(
             transport=self._transport,
             path=f"{self._path(error.deployment_id)}/runs",
@@ -349,11 +354,16 @@ class Deployments:
         # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
         async with aclosing(aiter(pager)) as runs:
             async for run in runs:
-                if (run.triggered_at or run.created_at) < since:
+                if (run.triggered_at or run.created_at) < self._sent_by_its_clock(error):
                     break
                 if run.trigger_context.type == TriggerType.MANUAL:
                     found.append(run)
         return found
+
+    def _sent_by_its_clock(self, error: AmbiguousTriggerError) -> datetime:
+        """Tell when a lost trigger was sent at the earliest, by the service's clock."""
+        ahead = self._transport.traits.clock_ahead()
+        return error.sent_at - _CLOCKS_MAY_DIFFER if ahead is None else error.sent_at + ahead - _WHOLE_SECONDS
 
     async def _act(self, deployment_id: str | Deployment, action: str) -> Deployment:
         return await self._transport.send(writing(f"{self._path(deployment_id)}/{action}", Deployment, {}))

@@ -105,7 +105,7 @@ class Sessions:
                 ("created_at[lt]", before),
                 ("order", _check_order(order)),
             ),
-            style="pages",
+            style="pages only",
             keeps=all_of(
                 equals(lambda session: session.deployment_id, deployment),
                 equals(lambda session: session.agent_id or (session.agent and session.agent.id), agent_id),

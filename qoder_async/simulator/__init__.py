@@ -1,7 +1,7 @@
 """A simulated Qoder Cloud Agents service, for tests, demonstrations and benchmarks.
 
 It shares no code with the client, so that a mistake cannot hide in both. Names are imported when they are
-first used: the pytest plugin lives here too, and must not cost anything where no test asks for a simulator.
+first used: the pytest plugin lives here too, and must not load the service where no test asks for a simulator.
 """
 
 from __future__ import annotations

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async.simulator.instants import SECOND, from_seconds
+from qoder_async.simulator.instants import from_seconds
 from qoder_async.simulator.run_table import Outcome, Trigger
 
 if TYPE_CHECKING:
     from qoder_async.simulator.behaviour import Behaviour
     from qoder_async.simulator.ids import Mint
 
-_OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT, _LATENESS_SALT = 1, 2, 3, 4
-_LATEST = 0.4
-"""Seconds by which a scheduled run may lie behind its schedule."""
+_OUTCOME_SALT, _DURATION_SALT, _DELAY_SALT = 1, 2, 3
 _SOON = (0.05, 0.5)
 
 
@@ -51,17 +49,3 @@ def draw_delay(mint: Mint, behaviour: Behaviour, trigger: Trigger, number: int) 
     if behaviour.start_delay is None and trigger is Trigger.MANUAL:
         return 0
     return from_seconds(mint.between(*(behaviour.start_delay or _SOON), number, _DELAY_SALT))
-
-
-def draw_lateness(mint: Mint, deployment: int, at: int) -> int:
-    """Draw by how much a scheduled run lies behind its schedule, in microseconds.
-
-    Args:
-        mint: Draws.
-        deployment: The number of its deployment.
-        at: When the schedule fires, microseconds since 1970.
-
-    Returns:
-        Microseconds.
-    """
-    return from_seconds(mint.between(0, _LATEST, deployment ^ at // SECOND, _LATENESS_SALT))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
-from qoder_async.simulator.routing import check_route
+from qoder_async.simulator.routing import METHODS, check_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -154,13 +154,19 @@ class Faults:
             The fault.
 
         Raises:
-            ValueError: If the kind or the route is unknown.
+            ValueError: If the kind or the route is unknown, or a number could never hit.
             TypeError: If a detail is unknown.
         """
         if kind not in _KINDS:
             raise ValueError(f"unknown kind of fault: {kind}")
-        if route is not None and not route.isalpha():
+        if route is not None and route not in METHODS:
             check_route(route)
+        if nth is not None and nth < 1:
+            raise ValueError(f"nth counts from 1, got {nth}")
+        if times is not None and not times >= 1:
+            raise ValueError(f"times must be 1 or more, got {times}")
+        if share is not None and not 0 <= share <= 1:
+            raise ValueError(f"share must be from 0 to 1, got {share}")
         what = Details(**details)
         storm = kind == "rate_limit" and what.seconds is not None
         if times is None:

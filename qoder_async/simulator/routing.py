@@ -29,6 +29,9 @@ ROUTES = frozenset(
 )
 
 
+METHODS = frozenset(route.split()[0] for route in ROUTES)
+
+
 def check_route(route: str) -> None:
     """Refuse the name of a route that there is not, before a test waits for its requests in vain.
 

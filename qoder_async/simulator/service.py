@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +12,7 @@ from qoder_async.simulator.answers import Answer
 from qoder_async.simulator.bodies import json_object
 from qoder_async.simulator.deployment_routes import DeploymentRoutes
 from qoder_async.simulator.idempotency import IdempotencyKeys
+from qoder_async.simulator.instants import SECOND
 from qoder_async.simulator.problems import ProblemError, envelope, not_found
 from qoder_async.simulator.routing import identifiers_in
 from qoder_async.simulator.run_routes import RunRoutes
@@ -86,7 +88,9 @@ class Service:
             answer = self._once(request, token, now)
         except ProblemError as problem:
             answer = self.refusal(problem.status, request_id, problem.message, problem.param)
-        return attrs.evolve(answer, headers={**answer.headers, "x-request-id": request_id})
+        # The simulated time, by which everything in the answer goes.
+        date = formatdate(now / SECOND, usegmt=True)
+        return attrs.evolve(answer, headers={**answer.headers, "x-request-id": request_id, "Date": date})
 
     def refusal(self, status: int, request_id: str, message: str | None = None, param: str | None = None) -> Answer:
         """Make an error envelope of the shape that is simulated."""

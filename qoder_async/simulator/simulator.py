@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import msgspec
 
@@ -11,6 +11,7 @@ from qoder_async.simulator.deployment_wire import deployment_record
 from qoder_async.simulator.faults import Faults
 from qoder_async.simulator.gateway import Gateway
 from qoder_async.simulator.loopback import is_loopback
+from qoder_async.simulator.pages import NextPage
 from qoder_async.simulator.routing import BASE_PATH
 from qoder_async.simulator.service import Service
 from qoder_async.simulator.settings import Settings
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from qoder_async.simulator.pages import NextPage
     from qoder_async.simulator.rate_limit import RateLimit
     from qoder_async.simulator.run_wire import Shape
 
@@ -49,8 +49,8 @@ class Simulator(Steering):
         keep_requests: How many requests are remembered.
 
     Raises:
-        ValueError: If the host is not loopback and ``allow_remote`` is false, or is empty, which would mean every
-            address.
+        ValueError: If a setting is none of those that are allowed, if the host is empty, which would mean every
+            address, or if it is not loopback and ``allow_remote`` is false.
     """
 
     def __init__(
@@ -73,6 +73,12 @@ class Simulator(Steering):
     ) -> None:
         if shape not in _MAX_PAGE_SIZE:
             raise ValueError(f"unknown shape: {shape}")
+        if next_page not in get_args(NextPage):
+            raise ValueError(f"next_page must be one of {', '.join(get_args(NextPage))}, got {next_page!r}")
+        if max_page_size is not None and max_page_size < 1:
+            raise ValueError(f"max_page_size must be 1 or more, got {max_page_size}")
+        if not (latency >= 0 and visibility_delay >= 0):
+            raise ValueError("latency and visibility_delay must be 0 or more seconds")
         if not host:
             raise ValueError("host must not be empty")
         if not allow_remote and not is_loopback(host):

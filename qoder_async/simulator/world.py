@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qoder_async.simulator.agenda import Agenda, Due, Entry
 from qoder_async.simulator.book import Book
-from qoder_async.simulator.chances import draw_delay, draw_duration, draw_lateness, draw_outcome
+from qoder_async.simulator.chances import draw_delay, draw_duration, draw_outcome
 from qoder_async.simulator.deployments import Deployment
 from qoder_async.simulator.ids import Mint
 from qoder_async.simulator.instants import from_seconds, to_us, whole_second
@@ -149,7 +149,6 @@ class World:
     def _plan_fire(self, deployment: Deployment, after: int) -> None:
         at = deployment.next_fire(after) if deployment.fires else None
         if at is not None:
-            at += draw_lateness(self.mint, deployment.number, at)
             self._agenda.enter(at, Due.FIRE, deployment.number, deployment.schedule_version)
 
     # Runs

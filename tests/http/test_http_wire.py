@@ -40,7 +40,7 @@ async def test_a_call_is_this_request(make_client, call, method, target, body):
         await call(make_client(server.url))
         (request,) = server.requests
     assert (request.method, request.target, request.body) == (method, BASE + target, body)
-    assert request.headers.get("Content-Type") == ("application/json" if body else None)
+    assert request.headers.get("Content-Type") == ("application/json" if method != "GET" else None)
     assert ("Idempotency-Key" in request.headers) == (method != "GET")
     assert request.headers["Authorization"] == "Bearer pt-test"
     assert request.headers["Accept"] == "application/json"

@@ -212,3 +212,15 @@ def test_whether_the_service_tries_again():
 def test_public_names_are_sorted():
     assert sorted(models.__all__) == models.__all__
     assert all(hasattr(models, name) for name in models.__all__)
+
+
+def test_an_error_may_leave_its_type_out():
+    raw = json.dumps(json.loads((FIXTURES / "run_current_manual.json").read_text()) | {"error": {"message": "m"}})
+    run = decode_record(raw.encode(), DeploymentRun)
+    assert (run.error.type, run.error.message) == (None, "m")
+
+
+@pytest.mark.parametrize(("status", "ended"), [("completed", True), ("running", False), ("weird", False)])
+def test_a_run_built_by_hand_may_say_its_status_as_a_plain_text(status, ended):
+    run = decode_record((FIXTURES / "run_current_manual.json").read_bytes(), DeploymentRun)
+    assert attrs.evolve(run, status=status).is_terminal is ended

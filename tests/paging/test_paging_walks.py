@@ -24,7 +24,9 @@ from paging_support import (
 )
 
 from qoder_async import (
+    AsyncQoder,
     BadRequestError,
+    ConfigurationError,
     Cursor,
     PaginationError,
     PaginationLoopError,
@@ -57,13 +59,44 @@ async def test_runs_of_all_deployments_come_in_order_each_once(serve, shape, nex
 
 
 @pytest.mark.parametrize("next_page", NEXT_PAGES)
-async def test_sessions_and_deployments_come_each_once(serve, shape, next_page):
+async def test_deployments_come_each_once(serve, shape, next_page):
     sim, qoder = await serve(shape=shape, next_page=next_page)
-    deps = [sim.add_deployment() for _ in range(25)]
-    sim.add_runs(deps[0], 45)
+    for _ in range(25):
+        sim.add_deployment()
+    assert await ids_of(qoder.deployments.list(page_size=10)) == sim.deployment_ids()
+
+
+@pytest.mark.parametrize("next_page", ["last_id", "opaque"])
+async def test_sessions_come_each_once(serve, shape, next_page):
+    sim, qoder = await serve(shape=shape, next_page=next_page)
+    sim.add_runs(sim.add_deployment(), 45)
     sessions = await ids_of(qoder.sessions.list(page_size=10))
     assert len(sessions) == len(set(sessions)) == 45
-    assert await ids_of(qoder.deployments.list(page_size=10)) == sim.deployment_ids()
+
+
+async def test_sessions_that_have_more_and_no_next_page_are_an_error(serve, shape):
+    """Lists of sessions are not documented to take ids, and a service that ignores them would start again."""
+    sim, qoder = await serve(shape=shape, next_page="absent")
+    sim.add_runs(sim.add_deployment(), 45)
+    walked = await walk(qoder.sessions.list(page_size=10))
+    assert len(walked.ids) == 10
+    assert isinstance(walked.error, PaginationError)
+
+
+@pytest.mark.parametrize("parameter", ["after_id", "before_id"])
+def test_sessions_take_no_ids_as_cursors(parameter):
+    with pytest.raises(ConfigurationError, match="it takes no ids"):
+        AsyncQoder("pt-test").sessions.list(cursor=Cursor(parameter, "sess_1"))
+
+
+async def test_a_record_that_a_filter_refused_before_is_not_one_that_was_delivered():
+    """A run that ends between two pages comes as running, and then as completed."""
+    first = [to_json(run_record("a", status="running")), to_json(run_record("b", status="completed"))]
+    second = [to_json(run_record("a", status="completed"))]
+    transport = ScriptedTransport(
+        lambda query: answer(second) if "page" in query else answer(first, has_more=True, next_page="c1")
+    )
+    assert await ids_of(transport.runs.list(DEP, status="completed")) == ["b", "a"]
 
 
 @pytest.mark.parametrize("next_page", NEXT_PAGES)
@@ -486,3 +519,8 @@ async def test_a_retried_page_is_not_delivered_twice(serve, shape):
     patient = qoder.with_options(retry=type(ONCE)(attempts=2, initial=0))
     assert await ids_of(patient.runs.list(dep, page_size=10)) == ids
     assert len(sim.requests) == 4
+
+
+async def test_records_without_an_id_are_not_taken_for_each_other():
+    transport = _pages(("", "a", ""), ("", "a", "b"))
+    assert await ids_of(transport.runs.list(DEP)) == ["", "a", "", "", "b"]

@@ -17,6 +17,7 @@ from qoder_async import (
     ResponseDecodeError,
     RetryPolicy,
 )
+from qoder_async.simulator import ManualClock
 
 RUN = "POST /deployments/{id}/run"
 PATIENT = RetryPolicy(attempts=4, initial=0)
@@ -112,13 +113,19 @@ async def test_it_is_found_where_the_record_was_made_later(serve):
     assert [run.id for run in await qoder.deployments.find_triggered(error)] == [started]
 
 
-async def test_a_service_clock_that_is_behind_hides_nothing(serve, shape):
-    sim, qoder = await serve(shape=shape)
-    dep = sim.add_deployment()
-    sim.faults.add("reset", route=RUN)
+@pytest.mark.parametrize(
+    "ahead", [timedelta(days=-40), timedelta(seconds=-45), timedelta(seconds=45), timedelta(days=40)]
+)
+async def test_a_service_clock_that_goes_differently_hides_nothing(serve, shape, ahead):
+    """What time it is for the service is read from its answers, so that an earlier run is told apart, too."""
+    clock = ManualClock(datetime.now(UTC) + timedelta(seconds=seconds))
+    sim, qoder = await serve(shape=shape, clock=clock)
+    dep = sim.add_deployment(max_concurrent=5)
+    sim.insert_run(dep, trigger="manual")
+    clock.advance(10)
+    sim.faults.add("reset", route=RUN, after_commit=True)
     error = await _lose(qoder, dep)
-    started = sim.insert_run(dep, trigger="manual", triggered_at=datetime.now(UTC) - timedelta(seconds=45))
-    assert [run.id for run in await qoder.deployments.find_triggered(error)] == [started]
+    assert [run.id for run in await qoder.deployments.find_triggered(error)] == sim.run_ids(dep)[:1]
 
 
 @pytest.mark.parametrize("field", ["agent", "created_at", "trigger_context"])

@@ -5,7 +5,7 @@ import time
 import aiohttp
 import pytest
 
-from qoder_async.simulator import RateLimit
+from qoder_async.simulator import RateLimit, Simulator
 from qoder_async.simulator.faults import Details
 
 RUNS = "GET /deployments/{id}/runs"
@@ -300,3 +300,25 @@ async def test_a_rate_limit(serve, stopwatch, refusal):
 
 def test_details_have_defaults():
     assert Details().garbage() == b'{"data":[{"id":"drun_'
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"nth": 0}, "nth counts from 1"),
+        ({"times": -1}, "times must be 1 or more"),
+        ({"share": 3}, "share must be from 0 to 1"),
+        ({"route": "BREW"}, "there is no route 'BREW'"),
+    ],
+)
+async def test_a_fault_that_could_never_hit_is_refused(settings, problem):
+    with pytest.raises(ValueError, match=problem):
+        Simulator().faults.add("reset", **settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"next_page": "foo"}, {"max_page_size": 0}, {"latency": -1}, {"visibility_delay": -1}, {"shape": "x"}]
+)
+def test_a_setting_that_is_none_is_refused(settings):
+    with pytest.raises(ValueError, match=r"must be|unknown shape"):
+        Simulator(**settings)

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import ConfigurationError, __version__
-from qoder_async._wire.headers import Redacted, base_headers, check_header_value, check_token, seal, seal_headers
+from qoder_async._wire.headers import (
+    Redacted,
+    base_headers,
+    check_header_value,
+    check_token,
+    hide,
+    hide_in_bytes,
+    seal,
+    seal_headers,
+)
 
 INJECTIONS = ["a\nb", "a\r\nX: 1", "a\rb", "a\0b", "\n", "é", "a\x7f", "a\u2028b"]
 
@@ -132,3 +141,16 @@ def test_what_no_header_can_carry_is_refused_and_not_quoted(value):
 def test_headers_that_are_no_mapping_are_refused(headers):
     with pytest.raises(ConfigurationError, match="headers must be a mapping"):
         base_headers(seal_headers(headers), workspace_id=None)
+
+
+def test_an_echoed_token_is_taken_out_however_it_is_spelled():
+    token = Redacted("pt-canary/1")
+    assert hide(r"a pt-canary/1 b pt-canary\/1", token) == "a [redacted] b [redacted]"
+    assert hide_in_bytes(rb"a pt-canary/1 b pt-canary\/1", token) == b"a [redacted] b [redacted]"
+
+
+@pytest.mark.parametrize("token", ["1", "x", "test", "pt-test"])
+def test_what_is_too_short_for_a_token_leaves_words_and_numbers_alone(token):
+    """Stand-ins of tests are parts of cursors, ids and Retry-After."""
+    assert hide(f"page-2-{token}", Redacted(token)) == f"page-2-{token}"
+    assert hide_in_bytes(f"page-2-{token}".encode(), Redacted(token)) == f"page-2-{token}".encode()
