@@ -36,7 +36,7 @@ def test_what_is_a_dropped_connection(error, dropped):
         (answer(500), 1.0),
         (answer(408), 1.0),
         (cut(b"{"), 1.0),
-        (stall(), 1.0),
+        (stall, 1.0),
     ],
     ids=["429", "503", "500", "408", "cut short", "no answer"],
 )

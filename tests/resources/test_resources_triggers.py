@@ -113,10 +113,8 @@ async def test_it_is_found_where_the_record_was_made_later(serve):
     assert [run.id for run in await qoder.deployments.find_triggered(error)] == [started]
 
 
-@pytest.mark.parametrize(
-    "ahead", [timedelta(days=-40), timedelta(seconds=-45), timedelta(seconds=45), timedelta(days=40)]
-)
-async def test_a_service_clock_that_goes_differently_hides_nothing(serve, shape, ahead):
+@pytest.mark.parametrize("seconds", [-3_000_000, -45, 45, 3_000_000])
+async def test_a_service_clock_that_goes_differently_hides_nothing(serve, shape, seconds):
     """What time it is for the service is read from its answers, so that an earlier run is told apart, too."""
     clock = ManualClock(datetime.now(UTC) + timedelta(seconds=seconds))
     sim, qoder = await serve(shape=shape, clock=clock)
