@@ -136,8 +136,7 @@ class Walk(Generic[T]):
         self._delivered.add([record for record in records[:first] if not isinstance(record, InvalidRecord)])
         brings_new = self._came.lacks_any(valid)
         # Runs that appear at the head push others onto the next page, where they come a second time.
-        items = self._delivered.drop(wanted)
-        self._delivered.add(items)
+        items = self._delivered.take(wanted)
         if self._delivered is not self._came:
             self._came.add(valid)
         breaks = end < len(records)
@@ -252,25 +251,32 @@ class _Window:
         self._ids: dict[str | None, None] = {}
 
     def add(self, records: Sequence[Identified]) -> None:
-        self._ids.update(dict.fromkeys([record.id for record in records if record.id]))
-        for identifier in list(islice(self._ids, max(0, len(self._ids) - _WINDOW))):
-            del self._ids[identifier]
+        """Remember ids."""
+        self._add(dict.fromkeys([record.id for record in records]))
 
     def lacks_any(self, records: Sequence[Identified]) -> bool:
+        """Tell whether there is a record that is not in the window."""
         return any(record.id not in self._ids for record in records)
 
-    def drop(self, records: Sequence[T]) -> list[T]:
-        """Leave out what is in the window, and what comes twice."""
-        ids = {record.id for record in records}
-        if len(ids) == len(records) and self._ids.keys().isdisjoint(ids):
-            return list(records)
-        fresh: list[T] = []
-        taken: set[str | None] = set()
-        for record in records:
-            if not record.id or not (record.id in taken or record.id in self._ids):
-                fresh.append(record)
-                taken.add(record.id)
+    def take(self, records: Sequence[T]) -> list[T]:
+        """Leave out what is in the window and what comes twice, and remember the rest."""
+        distinct = dict.fromkeys([record.id for record in records])
+        fresh = list(records)
+        if len(distinct) < len(fresh) or not self._ids.keys().isdisjoint(distinct):
+            fresh, taken = [], set[str | None]()
+            for record in records:
+                if not record.id or not (record.id in taken or record.id in self._ids):
+                    fresh.append(record)
+                    taken.add(record.id)
+        self._add(distinct)
         return fresh
+
+    def _add(self, distinct: dict[str | None, None]) -> None:
+        self._ids.update(distinct)
+        for nothing in (None, ""):
+            self._ids.pop(nothing, None)
+        for identifier in list(islice(self._ids, max(0, len(self._ids) - _WINDOW))):
+            del self._ids[identifier]
 
 
 def _valid(fetched: Fetched[T], first: int, end: int) -> Sequence[T]:

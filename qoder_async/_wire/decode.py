@@ -22,6 +22,7 @@ from qoder_async._wire.envelope import (
     read_members,
     without_mark,
 )
+from qoder_async._wire.gc_pause import collections_paused
 from qoder_async._wire.lenient_record import decode_leniently
 from qoder_async._wire.record_id import read_id
 from qoder_async.models import Record
@@ -122,7 +123,8 @@ def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
     envelope = read_envelope(body)
     raws = [bytes(piece) for piece in envelope.data]
     invalid: list[InvalidRecord] = []
-    records: list[T | InvalidRecord] = [*_decode_at_once(body, raws, model)]
+    with collections_paused():
+        records: list[T | InvalidRecord] = [*_decode_at_once(body, raws, model)]
     if len(records) < len(raws):
         records = [_decode_in_place(raw, model, index) for index, raw in enumerate(raws)]
         invalid = [record for record in records if isinstance(record, InvalidRecord)]
