@@ -78,9 +78,13 @@ class Pager(Generic[M]):
     async def __aiter__(self) -> AsyncGenerator[M, None]:
         async with aclosing(self.pages()) as pages:
             async for page in pages:
-                for item in page.items:
+                # The answer is dropped before its records are used, and they before the next answer is read: what is
+                # held counts twice, in memory and in the processor's caches.
+                items = page.items
+                del page
+                for item in items:
                     yield item
-                del page  # before the next one is made
+                del items
 
     def pages(self) -> AsyncGenerator[Page[M], None]:
         """Walk the list page by page.
