@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from qoder_async._http.call import Call
-from qoder_async._walk import Fetched
+from qoder_async._walk import Fetched, Identified, Ready, Records
 from qoder_async._wire.cursors import CursorStyle, Envelope
-from qoder_async._wire.decode import InvalidRecord, RawRecord, decode_page, split_page
+from qoder_async._wire.decode import InvalidRecord, RawRecord, open_page, split_page
 from qoder_async._wire.failures import request_id
 from qoder_async._wire.headers import hide, hide_in_bytes
 from qoder_async._wire.query import encode_query
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from qoder_async._http.exchange import Answer
     from qoder_async._http.transport import Transport
     from qoder_async._wire.cursors import Cursor
-    from qoder_async._wire.decode import DecodedPage, SplitPage
+    from qoder_async._wire.decode import OpenPage, SplitPage
+    from qoder_async._wire.headers import Redacted
 
 T = TypeVar("T", bound=Record)
 F = TypeVar("F")
-R = TypeVar("R")
+R = TypeVar("R", bound=Identified)
 
 _SAFE_PAGE = 100
 """The page size that every documented generation of the service accepts."""
@@ -101,41 +102,47 @@ class Listing(Generic[T]):
         return Call(method="GET", path=self.path, query=query, parse=parse)
 
     def _read(self, answer: Answer) -> Fetched[T]:
-        page = decode_page(answer.body, self.model)
-        return Fetched(
-            records=[_clean(record, answer) for record in page.records] if page.invalid else page.records,
-            has_invalid=bool(page.invalid),
-            envelope=_envelope(page, answer),
-            request_id=request_id(answer.headers),
-            body=answer.body,
-        )
+        page = open_page(answer.body, self.model)
+        return _fetched(_Records(page, answer.token), page, answer)
+
+
+@attrs.frozen
+class _Records(Generic[T]):
+    """The records of a page, decoded when they are asked for."""
+
+    _page: OpenPage[T]
+    _token: Redacted
+
+    def __len__(self) -> int:
+        return len(self._page)
+
+    def part(self, start: int, stop: int) -> list[T | InvalidRecord]:
+        return [
+            self._clean(record) if isinstance(record, InvalidRecord) else record
+            for record in self._page.part(start, stop)
+        ]
+
+    def id_at(self, index: int) -> str | None:
+        return self._page.id_at(index)
+
+    def _clean(self, record: InvalidRecord) -> InvalidRecord:
+        """Keep the token out of the error that a record will become, should the service have put it there."""
+        problems = tuple(hide(problem, self._token) for problem in record.problems)
+        return attrs.evolve(record, problems=problems, raw=hide_in_bytes(record.raw, self._token))
 
 
 def _read_raw(answer: Answer) -> Fetched[RawRecord]:
     page = split_page(answer.body)
-    return Fetched(
-        records=page.records,
-        has_invalid=False,
-        envelope=_envelope(page, answer),
-        request_id=request_id(answer.headers),
-        body=answer.body,
-    )
+    return _fetched(Ready(page.records), page, answer)
 
 
-def _clean(record: R, answer: Answer) -> R:
-    """Keep the token out of the error that a record will become, should the service have put it there."""
-    if not isinstance(record, InvalidRecord):
-        return record
-    problems = tuple(hide(problem, answer.token) for problem in record.problems)
-    return attrs.evolve(record, problems=problems, raw=hide_in_bytes(record.raw, answer.token))
-
-
-def _envelope(page: DecodedPage[Any] | SplitPage, answer: Answer) -> Envelope:
-    """Take the ids of the records where the answer does not name them itself."""
-    records = page.records
-    return Envelope(
+def _fetched(records: Records[R], page: OpenPage[Any] | SplitPage, answer: Answer) -> Fetched[R]:
+    last = len(records) - 1
+    envelope = Envelope(
         has_more=page.has_more,
         next_page=page.next_page and hide(page.next_page, answer.token),
-        first_id=page.first_id or (records[0].id if records else None),
-        last_id=page.last_id or (records[-1].id if records else None),
+        # The ids of the records, where the answer does not name them itself.
+        first_id=page.first_id or (records.id_at(0) if last >= 0 else None),
+        last_id=page.last_id or (records.id_at(last) if last >= 0 else None),
     )
+    return Fetched(records=records, envelope=envelope, request_id=request_id(answer.headers), body=answer.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -20,13 +20,15 @@ from qoder_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 OnInvalid = Literal["raise", "skip"]
 
 _WINDOW = 10_000
 """How many of the last ids are remembered."""
 _MOST_EMPTY_PAGES = 100
+_PART = 100
+"""How many records are decoded at a time: few enough to stay in the processor's caches and to die young."""
 
 log = logging.getLogger("qoder_async")
 
@@ -40,23 +42,57 @@ class Identified(Protocol):
 
 
 T = TypeVar("T", bound=Identified)
+T_co = TypeVar("T_co", bound=Identified, covariant=True)
 E = TypeVar("E", bound=QoderError)
+
+
+class Records(Protocol[T_co]):
+    """The records of an answer, decoded as late as can be: what dies young costs least."""
+
+    def __len__(self) -> int:
+        """Tell how many there are."""
+
+    def part(self, start: int, stop: int) -> Sequence[T_co | InvalidRecord]:
+        """Give some of them, an ``InvalidRecord`` in place of each that cannot be decoded."""
+
+    def id_at(self, index: int) -> str | None:
+        """Give the id of one of them."""
+
+
+@attrs.frozen
+class Ready(Generic[T_co]):
+    """Records that are decoded already.
+
+    Attributes:
+        records: The records.
+    """
+
+    records: Sequence[T_co | InvalidRecord] = attrs.field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def part(self, start: int, stop: int) -> Sequence[T_co | InvalidRecord]:
+        """Give some of them."""
+        return self.records[start:stop]
+
+    def id_at(self, index: int) -> str | None:
+        """Give the id of one of them."""
+        return self.records[index].id
 
 
 @attrs.frozen(kw_only=True)
 class Fetched(Generic[T]):
-    """An answer of a list, decoded.
+    """An answer of a list.
 
     Attributes:
-        records: What came, an ``InvalidRecord`` in place of each record that cannot be decoded.
-        has_invalid: Whether there is any of them.
+        records: What came.
         envelope: What it says about where the list goes on.
         request_id: The service's id of the request.
         body: The whole answer.
     """
 
-    records: Sequence[T | InvalidRecord] = attrs.field(repr=False)
-    has_invalid: bool
+    records: Records[T] = attrs.field(repr=False)
     envelope: Envelope
     request_id: str | None
     body: bytes = attrs.field(repr=False)
@@ -64,7 +100,7 @@ class Fetched(Generic[T]):
 
 @attrs.frozen(kw_only=True)
 class Step(Generic[T]):
-    """What a walk makes of an answer.
+    """What a walk makes of an answer, or of a part of it.
 
     Attributes:
         items: What is delivered.
@@ -112,42 +148,64 @@ class Walk(Generic[T]):
         self._delivered = _Window() if keeps is not None else self._came
         self._empty_pages = 0
 
-    def take(self, fetched: Fetched[T]) -> Step[T]:
-        """Take an answer to the request for :attr:`cursor`, and move on.
+    def take(self, fetched: Fetched[T]) -> Iterator[Step[T]]:
+        """Take an answer to the request for :attr:`cursor`, and move on once all of it is taken.
 
         Args:
             fetched: The answer.
 
-        Returns:
-            What to deliver, and what to raise after it.
+        Yields:
+            What to deliver, part by part, and what to raise after it; the last part moves the walk on.
         """
-        if self._goes_back:
-            # Towards newer records a page is used from its near end: each record in it is a place to go on from.
-            fetched = attrs.evolve(fetched, records=fetched.records[::-1])
-        records = fetched.records
-        first = self.cursor.skip if self.cursor is not None else 0
-        end = self._end(fetched, first)
-        valid = _valid(fetched, first, end)
-        try:
-            wanted = valid if self._keeps is None else [record for record in valid if self._keeps(record)]
-        except UnsupportedFilterError as error:
-            self.is_over = True
-            return Step(items=[], next_cursor=None, error=_at(error, self.cursor), is_page=False)
-        self._delivered.add([record for record in records[:first] if not isinstance(record, InvalidRecord)])
-        brings_new = self._came.lacks_any(valid)
-        # Runs that appear at the head push others onto the next page, where they come a second time.
-        items = self._delivered.take(wanted)
-        if self._delivered is not self._came:
-            self._came.add(valid)
-        breaks = end < len(records)
-        if self._left is not None:
-            if len(items) > self._left or (breaks and len(items) == self._left):
-                return self._cut_short(fetched, items[: self._left], first)
-            self._left -= len(items)
-        if breaks:
-            return self._broken(fetched, end, items)
-        problems = self._problems(fetched, first, end)
-        return self._whole(fetched, items, problems, is_empty=not (brings_new or problems or records[:first]))
+        records = self._in_order(fetched.records)
+        first = min(self.cursor.skip, len(records)) if self.cursor is not None else 0
+        self._delivered.add([record for record in records.part(0, first) if not isinstance(record, InvalidRecord)])
+        brings_new = first > 0
+        start = first
+        while True:
+            part = records.part(start, start + _PART)
+            end, valid = self._valid(part)
+            try:
+                wanted = valid if self._keeps is None else [record for record in valid if self._keeps(record)]
+            except UnsupportedFilterError as error:
+                self.is_over = True
+                here = self._after(records, start - 1) if start > first else self.cursor
+                yield Step(items=[], next_cursor=here, error=_at(error, here), is_page=False)
+                return
+            brings_new = brings_new or len(valid) < len(part) or self._came.lacks_any(valid)
+            # Runs that appear at the head push others onto the next page, where they come a second time.
+            items = self._delivered.take(wanted)
+            if self._delivered is not self._came:
+                self._came.add(valid)
+            is_rest = start + len(part) >= len(records)
+            breaks = end < len(part)
+            if self._left is not None:
+                if len(items) > self._left or (len(items) == self._left and (breaks or not is_rest)):
+                    yield self._cut_short(fetched, records, items[: self._left], part, start)
+                    return
+                self._left -= len(items)
+            if breaks:
+                yield self._broken(fetched, records, items, part[end], start + end)
+                return
+            problems = self._problems(part, fetched)
+            start += len(part)
+            if is_rest:
+                yield self._whole(fetched, items, problems, is_empty=not brings_new)
+                return
+            yield Step(items=items, next_cursor=self.cursor, problems=problems)
+
+    def _in_order(self, records: Records[T]) -> Records[T]:
+        """Towards newer records a page is used from its near end: each record in it is a place to go on from."""
+        return Ready(records.part(0, len(records))[::-1]) if self._goes_back else records
+
+    def _valid(self, part: Sequence[T | InvalidRecord]) -> tuple[int, list[T]]:
+        """Find where a part breaks, or its end, and what can be delivered of it until then."""
+        end = len(part)
+        valid = [record for record in part if not isinstance(record, InvalidRecord)]
+        if len(valid) < end and self._on_invalid == "raise":
+            end = next(index for index, record in enumerate(part) if isinstance(record, InvalidRecord))
+            del valid[end:]
+        return end, valid
 
     def _whole(self, fetched: Fetched[T], items: list[T], problems: tuple[str, ...], *, is_empty: bool) -> Step[T]:
         self._empty_pages = self._empty_pages + 1 if is_empty else 0
@@ -177,19 +235,21 @@ class Walk(Generic[T]):
         self.is_over = following is None or error is not None or self._left == 0
         return Step(items=items, next_cursor=following, problems=problems, error=error)
 
-    def _cut_short(self, fetched: Fetched[T], items: list[T], first: int) -> Step[T]:
+    def _cut_short(
+        self, fetched: Fetched[T], records: Records[T], items: list[T], part: Sequence[T | InvalidRecord], start: int
+    ) -> Step[T]:
         """End in the middle of a page, because enough was delivered."""
         self.is_over = True
-        last = next(index for index, record in enumerate(fetched.records) if record is items[-1])
-        problems = self._problems(fetched, first, last)
-        return Step(items=items, next_cursor=self._after(fetched.records, last), problems=problems)
+        last = next(index for index, record in enumerate(part) if record is items[-1])
+        problems = self._problems(part[:last], fetched)
+        return Step(items=items, next_cursor=self._after(records, start + last), problems=problems)
 
-    def _broken(self, fetched: Fetched[T], index: int, items: list[T]) -> Step[T]:
+    def _broken(
+        self, fetched: Fetched[T], records: Records[T], items: list[T], invalid: T | InvalidRecord, index: int
+    ) -> Step[T]:
         """End at a record that cannot be decoded, with a cursor that goes on after it."""
         self.is_over = True
-        records = fetched.records
-        invalid = records[index]
-        assert isinstance(invalid, InvalidRecord)  # noqa: S101  the index was found by this very test
+        assert isinstance(invalid, InvalidRecord)  # noqa: S101  the place was found by this very test
         error = ResponseDecodeError(
             f"A record{f' ({invalid.id})' if invalid.id else ''} cannot be decoded: {'; '.join(invalid.problems)}",
             problems=invalid.problems,
@@ -197,7 +257,7 @@ class Walk(Generic[T]):
             request_id=fetched.request_id,
         )
         is_last = index == len(records) - 1
-        error.cursor = self._after_page(fetched) if is_last else self._after(records, index)
+        error.cursor = self._after_page(fetched, records) if is_last else self._after(records, index)
         before = self._after(records, index - 1) if index else self.cursor
         return Step(items=items, next_cursor=before, error=error, is_page=bool(items))
 
@@ -205,43 +265,48 @@ class Walk(Generic[T]):
     def _goes_back(self) -> bool:
         return self.cursor is not None and self.cursor.parameter == "before_id"
 
-    def _after_page(self, fetched: Fetched[T]) -> Cursor:
+    def _after_page(self, fetched: Fetched[T], records: Records[T]) -> Cursor:
         """Find the cursor that goes on after the last record of the current page."""
-        after = self._after(fetched.records, len(fetched.records) - 1)
+        after = self._after(records, len(records) - 1)
         if not after.skip:
             return after
         with contextlib.suppress(NoWayOnError):
             return next_cursor(fetched.envelope, current=self.cursor, style=self._style) or after
         return after
 
-    def _after(self, records: Sequence[T | InvalidRecord], index: int) -> Cursor:
+    def _after(self, records: Records[T], index: int) -> Cursor:
         """Find the cursor that goes on after one record of the current page."""
         if self._style == "ids":
             parameter: CursorParameter = "before_id" if self._goes_back else "after_id"
             for back in range(index, -1, -1):
-                if identifier := records[back].id:
+                if identifier := records.id_at(back):
                     return Cursor(parameter, identifier, index - back)
         # The page cannot be entered in its middle: ask for it again and pass over what was delivered.
         if self.cursor is None:
             return Cursor("page", "", index + 1)
         return attrs.evolve(self.cursor, skip=index + 1)
 
-    def _end(self, fetched: Fetched[T], first: int) -> int:
-        """Find the place where the page breaks, or its end."""
-        records = fetched.records
-        if fetched.has_invalid and self._on_invalid == "raise":
-            for index in range(first, len(records)):
-                if isinstance(records[index], InvalidRecord):
-                    return index
-        return len(records)
-
-    def _problems(self, fetched: Fetched[T], first: int, end: int) -> tuple[str, ...]:
-        """Say what was left out between two places of a page."""
-        invalid = [record for record in fetched.records[first:end] if isinstance(record, InvalidRecord)]
-        problems = tuple("; ".join(record.problems) for record in invalid)
+    def _problems(self, part: Sequence[T | InvalidRecord], fetched: Fetched[T]) -> tuple[str, ...]:
+        """Say what was left out of a part."""
+        problems = tuple("; ".join(record.problems) for record in part if isinstance(record, InvalidRecord))
         for problem in problems:
             log.warning("A record was left out: %s (request %s)", problem, fetched.request_id)
         return problems
+
+
+def whole(steps: Iterable[Step[T]]) -> Step[T]:
+    """Put the parts of an answer together.
+
+    Args:
+        steps: What a walk made of the parts.
+
+    Returns:
+        What it makes of the answer.
+    """
+    parts = list(steps)
+    items = [item for part in parts for item in part.items]
+    problems = tuple(problem for part in parts for problem in part.problems)
+    return attrs.evolve(parts[-1], items=items, problems=problems, is_page=parts[-1].is_page or bool(items))
 
 
 class _Window:
@@ -277,13 +342,6 @@ class _Window:
             self._ids.pop(nothing, None)
         for identifier in list(islice(self._ids, max(0, len(self._ids) - _WINDOW))):
             del self._ids[identifier]
-
-
-def _valid(fetched: Fetched[T], first: int, end: int) -> Sequence[T]:
-    records = fetched.records[first:end]
-    if not fetched.has_invalid:
-        return cast("Sequence[T]", records)
-    return [record for record in records if not isinstance(record, InvalidRecord)]
 
 
 def _at(error: E, cursor: Cursor | None) -> E:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from qoder_async._walk import Fetched, Identified, OnInvalid, Step, Walk
+from qoder_async._walk import Identified, OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.errors import ConfigurationError, QoderError
 from qoder_async.models import Record
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from qoder_async._listing import Listing
+    from qoder_async._walk import Fetched, Step
 
 __all__ = ["Cursor", "Page", "Pager"]
 
@@ -76,17 +77,13 @@ class Pager(Generic[M]):
         return f"<Pager of {self._listing.path}{start}>"
 
     async def __aiter__(self) -> AsyncGenerator[M, None]:
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                # The answer is dropped before its records are used, and they before the next answer is read: what is
-                # held counts twice, in memory and in the processor's caches.
-                items = page.items
-                del page
-                for item in items:
+        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps, by_page=False)) as steps:
+            async for step, _ in steps:
+                for item in step.items:
                     yield item
-                del items
+                del step  # before the next part is made
 
-    def pages(self) -> AsyncGenerator[Page[M], None]:
+    async def pages(self) -> AsyncGenerator[Page[M], None]:
         """Walk the list page by page.
 
         Yields:
@@ -95,7 +92,19 @@ class Pager(Generic[M]):
         Raises:
             QoderError: The walk broke; ``error.cursor`` goes on from there.
         """
-        return self._steps(self._listing.fetch, self._listing.keeps)
+        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps, by_page=True)) as steps:
+            async for step, fetched in steps:
+                page = Page(
+                    items=step.items,
+                    next_cursor=step.next_cursor,
+                    request_id=fetched.request_id,
+                    raw=fetched.body,
+                    problems=step.problems,
+                )
+                # One page at a time is enough to hold, apart from the one ahead.
+                del step, fetched
+                yield page
+                del page
 
     async def first_page(self) -> Page[M]:
         """Fetch one page.
@@ -141,21 +150,23 @@ class Pager(Generic[M]):
             QoderError: The walk broke.
         """
         if self._listing.keeps is not None:
-            async with aclosing(self.pages()) as pages:
-                async for page in pages:
-                    for item in page.items:
-                        yield item.raw
+            async with aclosing(aiter(self)) as items:
+                async for item in items:
+                    yield item.raw
             return
-        async with aclosing(self._steps(self._listing.fetch_raw, None)) as raw_pages:
-            async for raw_page in raw_pages:
-                for record in raw_page.items:
+        async with aclosing(self._steps(self._listing.fetch_raw, None, by_page=False)) as steps:
+            async for step, _ in steps:
+                for record in step.items:
                     yield record.raw
 
     async def _steps(
         self,
         fetch: Callable[[Cursor | None, int], Coroutine[Any, Any, Fetched[R]]],
         keeps: Callable[[R], bool] | None,
-    ) -> AsyncGenerator[Page[R], None]:
+        *,
+        by_page: bool,
+    ) -> AsyncGenerator[tuple[Step[R], Fetched[R]], None]:
+        """Walk the list, a page or a part of one at a time; raise what is wrong at its place."""
         walk = Walk(
             self._cursor,
             style=self._listing.style,
@@ -172,17 +183,21 @@ class Pager(Generic[M]):
                 except QoderError as error:
                     error.cursor = walk.cursor
                     raise
-                step = walk.take(fetched)
-                # Whatever is wrong with the page is raised before another is asked for.
-                ahead = asyncio.create_task(fetch(walk.cursor, size)) if self._prefetch and not walk.is_over else None
-                page, broken = _page(step, fetched), step.error
-                # One page at a time is enough to hold, apart from the one ahead.
-                del fetched, step
-                if page is not None:
-                    yield page
-                del page
-                if broken is not None:
-                    raise broken
+                ahead = None
+                steps = walk.take(fetched)
+                if by_page or self._prefetch:
+                    # Whatever is wrong with the page is found before another is asked for.
+                    steps = iter((whole(steps),))
+                for step in steps:
+                    if self._prefetch and not walk.is_over:
+                        ahead = asyncio.create_task(fetch(walk.cursor, size))
+                    broken = step.error
+                    if step.is_page:
+                        yield step, fetched
+                    del step
+                    if broken is not None:
+                        raise broken
+                del fetched, steps
         finally:
             if ahead is not None:
                 await _end(ahead)
@@ -239,18 +254,6 @@ def make_pager(
         cursor=start,
         prefetch=prefetch,
         on_invalid=on_invalid,
-    )
-
-
-def _page(step: Step[R], fetched: Fetched[R]) -> Page[R] | None:
-    if not step.is_page:
-        return None
-    return Page(
-        items=step.items,
-        next_cursor=step.next_cursor,
-        request_id=fetched.request_id,
-        raw=fetched.body,
-        problems=step.problems,
     )
 
 
