@@ -28,7 +28,6 @@ from qoder_async.models import Record
 from qoder_async.models.record import keep_raw
 
 __all__ = [
-    "DecodedPage",
     "InvalidRecord",
     "NotJSONError",
     "OpenPage",
@@ -36,7 +35,6 @@ __all__ = [
     "SplitPage",
     "WrongShapeError",
     "decode_json",
-    "decode_page",
     "decode_record",
     "open_page",
     "split_page",
@@ -60,27 +58,6 @@ class InvalidRecord:
     id: str | None
     problems: tuple[str, ...]
     raw: bytes = attrs.field(repr=False)
-
-
-@attrs.frozen
-class DecodedPage(Generic[T]):
-    """A page of records.
-
-    Attributes:
-        records: The records in their order, an `InvalidRecord` at the place of each that cannot be decoded.
-        invalid: Those that cannot be decoded.
-        first_id: The id of the first record, as the page says.
-        last_id: The id of the last record, as the page says.
-        has_more: Whether the list goes on; `None` where the page does not say.
-        next_page: The cursor of the next page.
-    """
-
-    records: list[T | InvalidRecord]
-    invalid: list[InvalidRecord]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool | None
-    next_page: str | None
 
 
 class RawRecord(NamedTuple):
@@ -166,19 +143,6 @@ def open_page(body: bytes, model: type[T]) -> OpenPage[T]:
         envelope.has_more,
         envelope.next_page or None,
     )
-
-
-def decode_page(body: bytes, model: type[T]) -> DecodedPage[T]:
-    """Decode a page of a list.
-
-    Raises:
-        NotJSONError: The body is not JSON.
-        WrongShapeError: It is JSON, and no page.
-    """
-    page = open_page(body, model)
-    records = page.part(0, len(page))
-    invalid = [record for record in records if isinstance(record, InvalidRecord)]
-    return DecodedPage(records, invalid, page.first_id, page.last_id, page.has_more, page.next_page)
 
 
 def split_page(body: bytes) -> SplitPage:

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import strategies as st
 
+from qoder_async._wire import decode
 from qoder_async.models import Deployment, DeploymentRun, Record, Session, SessionEvent
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -155,3 +157,14 @@ GENERATED: dict[type[Record], st.SearchStrategy[dict[str, Any]]] = {
         },
     ),
 }
+
+
+def decode_page(body: bytes, model: type) -> SimpleNamespace:
+    """Open a page and decode all of it."""
+    page = decode.open_page(body, model)
+    records = page.part(0, len(page))
+    return SimpleNamespace(
+        records=records,
+        invalid=[record for record in records if isinstance(record, decode.InvalidRecord)],
+        **{name: getattr(page, name) for name in ("first_id", "last_id", "has_more", "next_page")},
+    )

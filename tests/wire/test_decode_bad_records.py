@@ -5,10 +5,10 @@ import json
 import sys
 
 import pytest
-from decode_samples import load, page_of, to_bytes
+from decode_samples import decode_page, load, page_of, to_bytes
 
 from qoder_async._wire import decode
-from qoder_async._wire.decode import InvalidRecord, NotJSONError, WrongShapeError, decode_page, decode_record
+from qoder_async._wire.decode import InvalidRecord, NotJSONError, WrongShapeError, decode_record
 from qoder_async.models import Deployment, DeploymentRun, SessionEvent
 
 RUN = load("run_extended_failed_INFERRED") | {"duration_ms": 4711}

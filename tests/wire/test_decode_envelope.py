@@ -1,13 +1,12 @@
 """What a page is, and what it is not."""
 
 import pytest
-from decode_samples import load, page_of, to_bytes
+from decode_samples import decode_page, load, page_of, to_bytes
 
 from qoder_async._wire.decode import (
     NotJSONError,
     WrongShapeError,
     decode_json,
-    decode_page,
     decode_record,
     split_page,
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cattrs.errors import BaseValidationError
-from decode_samples import GENERATED, PAGES, RECORDS, to_bytes
+from decode_samples import GENERATED, PAGES, RECORDS, decode_page, to_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +44,7 @@ def test_documented_records_are_equal_both_ways(name, model, payload, no_slow_wa
 
 @pytest.mark.parametrize(("name", "model", "payload"), PAGES, ids=[name for name, *_ in PAGES])
 def test_documented_pages_are_equal_both_ways(name, model, payload, no_slow_way):
-    page = decode.decode_page(to_bytes(payload), model)
+    page = decode_page(to_bytes(payload), model)
 
     assert page.records == [get_converter().structure(record, model) for record in payload["data"]]
     assert [record.raw for record in page.records] == [to_bytes(record) for record in payload["data"]]
