@@ -51,15 +51,15 @@ class Records(Protocol[T_co]):
 
     def __len__(self) -> int:
         """Tell how many there are."""
-        ...  # noqa: PIE790  pyright asks for a body
+        ...
 
     def part(self, start: int, stop: int) -> Sequence[T_co | InvalidRecord]:
         """Give some of them, an ``InvalidRecord`` in place of each that cannot be decoded."""
-        ...  # noqa: PIE790  pyright asks for a body
+        ...
 
     def id_at(self, index: int) -> str | None:
         """Give the id of one of them."""
-        ...  # noqa: PIE790  pyright asks for a body
+        ...
 
 
 @attrs.frozen
