@@ -38,6 +38,10 @@ from qoder_async.errors import (
     ServerError,
     UnsupportedFilterError,
 )
+from qoder_async.following.change import ChangeKind, RunChange
+from qoder_async.following.finished import FinishedRun, RunState
+from qoder_async.following.waiting import EndingRuns
+from qoder_async.following.watching import RunChanges
 from qoder_async.models import (
     AgentRef,
     Budget,
@@ -82,6 +86,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "Budget",
+    "ChangeKind",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -89,8 +94,10 @@ __all__ = [
     "Deployment",
     "DeploymentRun",
     "DeploymentStatus",
+    "EndingRuns",
     "ExportError",
     "FeatureNotAvailableError",
+    "FinishedRun",
     "NotFoundError",
     "OpenEnum",
     "Pace",
@@ -108,9 +115,12 @@ __all__ = [
     "Response",
     "ResponseDecodeError",
     "RetryPolicy",
+    "RunChange",
+    "RunChanges",
     "RunError",
     "RunExtras",
     "RunFailedError",
+    "RunState",
     "RunStatus",
     "RunTimeoutError",
     "Schedule",

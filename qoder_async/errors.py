@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qoder_async._wire.cursors import Cursor
+    from qoder_async.following.finished import FinishedRun
     from qoder_async.models import DeploymentRun
 
 __all__ = [
@@ -253,7 +254,7 @@ class RunFailedError(QoderError):
         finished: The ``FinishedRun``.
     """
 
-    def __init__(self, message: str, *, finished: Any) -> None:
+    def __init__(self, message: str, *, finished: FinishedRun) -> None:
         super().__init__(message)
         self.finished = finished
 

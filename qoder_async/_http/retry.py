@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qoder_async.errors import APIConnectionError, APIStatusError, ResponseDecodeError
+
 if TYPE_CHECKING:
     from qoder_async.options import RetryPolicy
 
@@ -20,6 +22,20 @@ def is_passing(status: int) -> bool:
         True for 408, 429 and 5xx except 501.
     """
     return status in _PASSING or (status >= 500 and status != 501)
+
+
+def is_passing_error(error: Exception) -> bool:
+    """Tell whether a read that failed may succeed a while later.
+
+    Args:
+        error: What the read raised, after its own attempts.
+
+    Returns:
+        True where nothing usable came back, and for answers that may be different the next time.
+    """
+    if isinstance(error, APIStatusError):
+        return is_passing(error.status)
+    return isinstance(error, APIConnectionError | ResponseDecodeError)
 
 
 def wait_before_next(

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from qoder_async.errors import ConfigurationError
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Tell whether something is safe to put into a path.
+
+    Args:
+        value: What came from the service.
+
+    Returns:
+        Whether it is a text of letters, digits, ``_`` and ``-``.
+    """
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def check_id(value: object, argument: str) -> str:
@@ -22,7 +35,7 @@ def check_id(value: object, argument: str) -> str:
     Raises:
         ConfigurationError: It is not a text of letters, digits, ``_`` and ``-``.
     """
-    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+    if not is_id(value):
         raise ConfigurationError(
             f"{argument} must be an id of letters, digits, '_' and '-' such as 'dep_0199…', got {value!r}"
         )

@@ -1,4 +1,4 @@
-"""The two kinds of request that resources make: read one thing, change one thing."""
+"""Changes: the requests that write, and their bodies."""
 
 from __future__ import annotations
 
@@ -6,40 +6,22 @@ import math
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
 
 from qoder_async._http.call import Call
-from qoder_async._wire.decode import decode_record
+from qoder_async._reading import parser
 from qoder_async._wire.headers import check_header_value
 from qoder_async._wire.query import format_time, read_time
 from qoder_async._wire.unset import UNSET, Unset
 from qoder_async.errors import ConfigurationError
 from qoder_async.models import Record
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from qoder_async._http.exchange import Answer
-
 M = TypeVar("M", bound=Record)
 _READ_ONLY = frozenset({"upcoming_runs_at", "last_run_at"})
 """What the service tells of a schedule and does not take."""
-
-
-def reading(path: str, model: type[M]) -> Call[M]:
-    """Describe the reading of one record.
-
-    Args:
-        path: The path below the base URL.
-        model: What the record is.
-
-    Returns:
-        The call.
-    """
-    return Call(method="GET", path=path, parse=_parser(model))
 
 
 def writing(
@@ -68,7 +50,7 @@ def writing(
     return Call(
         method="POST",
         path=path,
-        parse=_parser(model),
+        parse=parser(model),
         body=write_json({name: value for name, value in fields.items() if value is not UNSET}),
         idempotency_key=settle_key(idempotency_key),
         triggers=triggers,
@@ -133,7 +115,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Unset):
         raise ConfigurationError("The body cannot be written as JSON: UNSET stands within a value; leave the key out")
     return value
-
-
-def _parser(model: type[M]) -> Callable[[Answer], M]:
-    return lambda answer: decode_record(answer.body, model)

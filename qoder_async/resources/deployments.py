@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from qoder_async._listing import Listing
+from qoder_async._reading import reading
 from qoder_async._wire.ids import check_id, id_of
 from qoder_async._wire.query import check_window, read_time
 from qoder_async._wire.unset import UNSET, Unset
 from qoder_async.errors import AmbiguousTriggerError, ConfigurationError
-from qoder_async.models import Deployment, DeploymentRun, TriggerType
+from qoder_async.following.waiting import check_on_update, check_poll, check_timeout, wait_for_run
+from qoder_async.models import Deployment, DeploymentRun
+from qoder_async.options import Poll
 from qoder_async.paging import Cursor, Pager, make_pager
 from qoder_async.resources._filters import all_of, check_word, equals, within
-from qoder_async.resources._requests import reading, writing
+from qoder_async.resources._lost_triggers import runs_since_trigger
+from qoder_async.resources._requests import writing
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import timedelta
 
+    from qoder_async._http.per_loop import PerLoop
     from qoder_async._http.transport import Transport
     from qoder_async._wire.query import Moment
+    from qoder_async.following.finished import FinishedRun
+    from qoder_async.following.tracker import Tracker
+    from qoder_async.following.waiting import OnUpdate
     from qoder_async.models import AgentRef, Budget, Schedule
-
-_CLOCKS_MAY_DIFFER = timedelta(seconds=60)
-"""How far this machine's clock is taken to be ahead of the service's, where no answer says what time it is there."""
-_WHOLE_SECONDS = timedelta(seconds=1)
-"""What the time of a run loses where the service writes whole seconds."""
 
 
 class Deployments:
@@ -36,10 +37,12 @@ class Deployments:
 
     Args:
         transport: What sends the requests.
+        trackers: The tracker of each event loop.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, trackers: PerLoop[Tracker]) -> None:
         self._transport = transport
+        self._trackers = trackers
 
     def list(
         self,
@@ -325,6 +328,49 @@ class Deployments:
         call = writing(path, DeploymentRun, {}, idempotency_key=idempotency_key, triggers=deployment)
         return await self._transport.send(call)
 
+    async def run_and_wait(
+        self,
+        deployment_id: str | Deployment,
+        *,
+        timeout: float | timedelta | None = 3600,  # noqa: ASYNC109  kept by the tracker, on the client's clock
+        poll: Poll = Poll(),  # noqa: B008  frozen
+        on_update: OnUpdate | None = None,
+        idempotency_key: str | None = None,
+    ) -> FinishedRun:
+        """Trigger a run, and wait until it has ended, however it ends.
+
+        It never starts a second run: whatever goes wrong after the trigger leaves the run alone.
+
+        Args:
+            deployment_id: The deployment's id, or the deployment.
+            timeout: Seconds, or a timedelta, to wait at most, counted from the answer to the trigger; ``None`` for as
+                long as it takes.
+            poll: How often to look.
+            on_update: A plain or async function that is told of the run as soon as it is triggered and whenever it
+                has changed. It is called in this task, and what it raises ends the wait.
+            idempotency_key: The key of the trigger, as in :meth:`run`.
+
+        Returns:
+            How it ended; ``raise_for_failure()`` turns a failure into an exception.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+            AmbiguousTriggerError: The answer to the trigger was lost; see :meth:`find_triggered`.
+            RunTimeoutError: The time ran out; ``error.run`` is the run as last seen, which goes on.
+            QoderError: The trigger failed, or the run cannot be followed; a note on the error names the run.
+
+        Example:
+            ```python
+            finished = await qoder.deployments.run_and_wait("dep_…", timeout=600)
+            print(finished.state)
+            ```
+        """
+        limit = check_timeout(timeout)
+        check_poll(poll)
+        check_on_update(on_update)
+        run = await self.run(deployment_id, idempotency_key=idempotency_key)
+        return await wait_for_run(self._trackers.get(), run, timeout=limit, poll=poll, on_update=on_update, is_new=True)
+
     async def find_triggered(self, error: AmbiguousTriggerError) -> builtins.list[DeploymentRun]:
         """Look for the run that a lost trigger may have started.
 
@@ -344,26 +390,7 @@ class Deployments:
         """
         if not isinstance(error, AmbiguousTriggerError):
             raise ConfigurationError(f"error must be the AmbiguousTriggerError that run() raised, got {error!r}")
-        listing = Listing(
-            transport=self._transport,
-            path=f"{self._path(error.deployment_id)}/runs",
-            model=DeploymentRun,
-        )
-        found = []
-        pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="raise")
-        # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
-        async with aclosing(aiter(pager)) as runs:
-            async for run in runs:
-                if (run.triggered_at or run.created_at) < self._sent_by_its_clock(error):
-                    break
-                if run.trigger_context.type == TriggerType.MANUAL:
-                    found.append(run)
-        return found
-
-    def _sent_by_its_clock(self, error: AmbiguousTriggerError) -> datetime:
-        """Tell when a lost trigger was sent at the earliest, by the service's clock."""
-        ahead = self._transport.traits.clock_ahead()
-        return error.sent_at - _CLOCKS_MAY_DIFFER if ahead is None else error.sent_at + ahead - _WHOLE_SECONDS
+        return await runs_since_trigger(self._transport, check_id(error.deployment_id, "deployment_id"), error.sent_at)
 
     async def _act(self, deployment_id: str | Deployment, action: str) -> Deployment:
         return await self._transport.send(writing(f"{self._path(deployment_id)}/{action}", Deployment, {}))

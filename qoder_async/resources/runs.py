@@ -5,17 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from qoder_async._listing import Listing
+from qoder_async._reading import reading
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import check_window, just_before, read_time
 from qoder_async.errors import ConfigurationError
+from qoder_async.following.waiting import EndingRuns, check_on_update, check_poll, check_timeout, wait_for_run
+from qoder_async.following.watching import RunChanges
 from qoder_async.models import Deployment, DeploymentRun
+from qoder_async.options import Poll
 from qoder_async.paging import Cursor, Pager, make_pager
 from qoder_async.resources._filters import all_of, check_word, equals, has_status, within
-from qoder_async.resources._requests import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
+    from qoder_async._http.per_loop import PerLoop
     from qoder_async._http.transport import Transport
     from qoder_async._wire.query import Moment
+    from qoder_async.following.finished import FinishedRun
+    from qoder_async.following.tracker import Tracker
+    from qoder_async.following.waiting import OnUpdate
 
 
 class Runs:
@@ -23,10 +33,12 @@ class Runs:
 
     Args:
         transport: What sends the requests.
+        trackers: The tracker of each event loop.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, trackers: PerLoop[Tracker]) -> None:
         self._transport = transport
+        self._trackers = trackers
 
     def list(
         self,
@@ -191,3 +203,124 @@ class Runs:
             return await self._transport.send(reading(f"/deployment_runs/{run}", DeploymentRun))
         deployment = id_of(deployment_id, Deployment, "deployment_id")
         return await self._transport.send(reading(f"/deployments/{deployment}/runs/{run}", DeploymentRun))
+
+    async def wait(
+        self,
+        run: str | DeploymentRun,
+        *,
+        timeout: float | timedelta | None = 3600,  # noqa: ASYNC109  kept by the tracker, on the client's clock
+        poll: Poll = Poll(),  # noqa: B008  frozen
+        on_update: OnUpdate | None = None,
+    ) -> FinishedRun:
+        """Wait until a run has ended, however it ends.
+
+        It works in both shapes of the API: where a run has no status, its session is followed. All waits of a client
+        share their requests. A failed request is not a failed run: it is tried again until nothing usable came back
+        for 5 minutes.
+
+        Args:
+            run: The run, or its id: any run, whoever triggered it.
+            timeout: Seconds, or a timedelta, to wait at most; ``None`` for as long as it takes. The run goes on.
+            poll: How often to look; the first look is at once.
+            on_update: A plain or async function that is told of the run when it is first seen and whenever it has
+                changed. It is called in this task, and what it raises ends the wait.
+
+        Returns:
+            How it ended; ``raise_for_failure()`` turns a failure into an exception.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+            RunTimeoutError: The time ran out; ``error.run`` is the run as last seen.
+            NotFoundError: There is no such run.
+            QoderError: The run cannot be followed.
+
+        Example:
+            ```python
+            finished = await qoder.runs.wait("drun_…", timeout=600)
+            finished.raise_for_failure()
+            ```
+        """
+        id_of(run, DeploymentRun, "run")
+        return await wait_for_run(
+            self._trackers.get(),
+            run,
+            timeout=check_timeout(timeout),
+            poll=check_poll(poll),
+            on_update=check_on_update(on_update),
+        )
+
+    def as_completed(
+        self,
+        runs: Iterable[str | DeploymentRun],
+        *,
+        timeout: float | timedelta | None = 3600,
+        poll: Poll = Poll(),  # noqa: B008  frozen
+        on_update: OnUpdate | None = None,
+    ) -> EndingRuns:
+        """Wait for many runs, and give each as it ends.
+
+        Thousands cost a handful of requests at a time. A run that cannot be followed does not end the others:
+        ``ending.failures`` says which and why, ``ending.pending`` what is still missing.
+
+        Args:
+            runs: The runs, or their ids.
+            timeout: Seconds, or a timedelta, to wait at most for all of them, counted from the block's beginning;
+                ``None`` for as long as it takes.
+            poll: How often to look; the first look is at once.
+            on_update: A plain or async function that is told of each run when it is first seen and whenever it has
+                changed, in the task that iterates. What it raises ends the iteration.
+
+        Returns:
+            An async context manager around an async iterator of finished runs, for one task at a time. The iteration
+            raises ``RunTimeoutError`` where the time runs out before all have ended.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+
+        Example:
+            ```python
+            async with qoder.runs.as_completed(runs, timeout=600) as ending:
+                async for finished in ending:
+                    print(finished.run.id, finished.state)
+            ```
+        """
+        return EndingRuns(self._trackers.get, runs, timeout=timeout, poll=poll, on_update=on_update)
+
+    def watch(
+        self,
+        deployments: str | Deployment | Iterable[str | Deployment] | None = None,
+        *,
+        poll: Poll = Poll(),  # noqa: B008  frozen
+        since: Moment | None = None,
+    ) -> RunChanges:
+        """Watch deployments: every run that is created, changes or finishes.
+
+        Every creation and every finish is told exactly once, and what happens to one run in its order; a state that
+        comes and goes between two looks may be skipped. Runs that go on when the watch begins are watched, too. A run
+        that becomes visible late is found for 5 minutes. Where runs have no status, their sessions are followed.
+
+        Args:
+            deployments: The deployments, or their ids; ``None`` for all.
+            poll: How often to look for new runs, and at those that go on.
+            since: Where to begin: ``changes.state`` of an earlier watch, in this process or another; or an aware
+                datetime or an RFC 3339 text, to be told of the runs that were triggered since then, too. ``None``
+                begins now.
+
+        Returns:
+            An async context manager around an async iterator of changes, for one task at a time. ``changes.state`` is
+            a plain string that covers what was delivered so far. Entering it raises ``NotFoundError`` where a
+            deployment does not exist, and the iteration raises a ``QoderError`` where the service refuses or cannot
+            be read for 5 minutes.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+
+        Example:
+            ```python
+            async with qoder.runs.watch(["dep_…"]) as changes:
+                async for change in changes:
+                    if change.kind == "finished":
+                        break
+            ```
+        """
+        return RunChanges(self._trackers.get, self._transport.traits, deployments, poll=poll, since=since)

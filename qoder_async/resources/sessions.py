@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from qoder_async._listing import Listing
+from qoder_async._reading import reading
 from qoder_async._wire.ids import check_id, id_of
 from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError
 from qoder_async.models import Deployment, Session, SessionEvent
 from qoder_async.paging import Cursor, Pager, make_pager
 from qoder_async.resources._filters import all_of, check_words, equals, is_one_of, within
-from qoder_async.resources._requests import reading, writing
+from qoder_async.resources._requests import writing
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -1,10 +1,13 @@
 """Every example of the README and of the docstrings runs, against the simulator."""
 
 import ast
+import asyncio
 import inspect
 import pkgutil
 import re
 import textwrap
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 
 import qoder_async
 from qoder_async import AsyncQoder
-from qoder_async.simulator import Simulator
+from qoder_async.simulator import AcceleratedClock, Simulator
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
@@ -51,8 +54,8 @@ async def execute(code: str, names: dict[str, Any]) -> None:
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch):
     """A service with a deployment of 250 runs, found through the environment."""
-    async with Simulator(shape="extended", seed=7) as sim:
-        deployment = sim.add_deployment(name="nightly")
+    async with Simulator(shape="extended", seed=7, clock=AcceleratedClock(600)) as sim:
+        deployment = sim.add_deployment(name="nightly", max_concurrent=100)
         sim.add_runs(deployment, 250)
         monkeypatch.setenv("QODER_BASE_URL", sim.url)
         monkeypatch.setenv("QODER_ACCESS_TOKEN", "pt-example")
@@ -61,16 +64,36 @@ async def world(monkeypatch: pytest.MonkeyPatch):
             yield sim, deployment, public | {"Simulator": Simulator, "qoder": qoder}
 
 
+@asynccontextmanager
+async def busy(sim: Simulator, deployment: str, code: str) -> AsyncGenerator[None]:
+    """Let runs come and fail while somebody watches."""
+
+    async def work() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            sim.insert_run(deployment, state="failed")
+
+    worker = asyncio.create_task(work()) if "runs.watch(" in code else None
+    try:
+        yield
+    finally:
+        if worker is not None:
+            worker.cancel()
+
+
 async def test_readme(world, capsys: pytest.CaptureFixture[str]) -> None:
     sim, deployment, names = world
     before = sim.run_ids(deployment)
     for block in blocks(README.read_text("utf-8")):
-        await execute(block.replace("dep_…", deployment), names)
+        async with busy(sim, deployment, block):
+            await execute(block.replace("dep_…", deployment), names)
     assert [run.id for run in names["newest"]] == before[:10]
     assert names["seen"] == before
     assert names["run"].deployment_id == deployment
     assert names["run"].id in sim.run_ids(deployment)
-    assert (await names["qoder"].deployments.get(names["deployment"])).status == "paused"
+    assert names["finished"].ok
+    assert names["ending"].pending == ()
+    assert names["state"].startswith("{")
     assert len(names["runs"]) == 250
     assert "not_found" not in capsys.readouterr().err
 
@@ -91,5 +114,7 @@ async def test_docstring(name: str, world) -> None:
     if "/agents" in code:
         # The simulator has no agents; any endpoint shows the call.
         code = code.replace("/agents", "/deployments")
-    await execute(code, names)
+    names["runs"] = sim.run_ids(deployment)[:3]
+    async with busy(sim, deployment, code):
+        await execute(code, names)
     assert sim.requests

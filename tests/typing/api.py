@@ -1,7 +1,7 @@
 """Code that users write: checked by the type checkers, never run."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 import aiohttp
@@ -10,16 +10,22 @@ from qoder_async import (
     UNSET,
     AsyncQoder,
     Attempt,
+    ChangeKind,
     Cursor,
     Deployment,
     DeploymentRun,
     DeploymentStatus,
+    FinishedRun,
     Page,
     Pager,
+    Poll,
     QoderError,
     RateLimitError,
     Response,
     RetryPolicy,
+    RunChange,
+    RunError,
+    RunState,
     RunStatus,
     Session,
     SessionEvent,
@@ -40,6 +46,37 @@ async def settings(session: aiohttp.ClientSession) -> None:
     async with AsyncQoder(rotating_token, on_attempt=observe, pace=None) as qoder:
         assert_type(qoder, AsyncQoder)
         assert_type(qoder.with_options(timeout=2, headers={"X-Team": "data"}), AsyncQoder)
+
+
+def note(run: DeploymentRun) -> None:
+    print(run.status)
+
+
+async def tell(run: DeploymentRun) -> None:
+    print(run.status)
+
+
+async def waits(qoder: AsyncQoder, run: DeploymentRun) -> None:
+    finished = await qoder.runs.wait(run, timeout=timedelta(minutes=5), poll=Poll(maximum=2), on_update=note)
+    assert_type(finished, FinishedRun)
+    assert_type(finished.state, RunState)
+    assert_type(finished.error, RunError | None)
+    assert_type(finished.session, Session | None)
+    assert_type(await qoder.deployments.run_and_wait("dep_1", timeout=None, on_update=tell), FinishedRun)
+    async with qoder.runs.as_completed([run, "drun_2"]) as ending:
+        async for each in ending:
+            assert_type(each, FinishedRun)
+        assert_type(ending.pending, tuple[str, ...])
+        for run_id, error in ending.failures.items():
+            assert_type(run_id, str)
+            assert_type(error, Exception)
+    async with qoder.runs.watch(["dep_1"], since="2026-11-22T00:00:00Z") as changes:
+        async for change in changes:
+            assert_type(change, RunChange)
+            assert_type(change.kind, ChangeKind)
+            assert_type(change.previous, DeploymentRun | None)
+            assert_type(change.finished, FinishedRun | None)
+        assert_type(changes.state, str)
 
 
 async def lists(qoder: AsyncQoder, deployment: Deployment) -> None:

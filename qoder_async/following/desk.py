@@ -1,0 +1,313 @@
+"""The books of a tracker: which runs are followed, by whom, when each is due, and what is known of it. No I/O."""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import logging
+import random
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING
+
+from qoder_async.errors import QoderError
+from qoder_async.following.change import traits_of
+from qoder_async.following.followed import Followed, Follower
+from qoder_async.following.news import Ended, Lost, Seen
+from qoder_async.following.rule import judge
+from qoder_async.models import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from qoder_async._http.clock import Clock
+    from qoder_async._http.traits import Traits
+    from qoder_async.following.finished import FinishedRun
+    from qoder_async.following.news import Sink
+    from qoder_async.models import DeploymentRun, Session
+    from qoder_async.options import Poll
+
+log = logging.getLogger("qoder_async")
+
+_HORIZON = 1.0
+"""Seconds ahead in which runs are looked for that may be looked at together with those that are due."""
+_YOUNG = 60.0
+"""Seconds for which a session is not expected to have gone on to another run."""
+_OWN_SESSION = timedelta(seconds=5)
+"""How much older than its run a session is at most that was made for it."""
+
+
+class Desk:
+    """The books.
+
+    Args:
+        clock: Where time comes from.
+        traits: What was learned of the service: its clock.
+        wake: Called when something is due earlier than before.
+    """
+
+    def __init__(self, clock: Clock, traits: Traits, wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._traits = traits
+        self._wake = wake
+        self._followed: dict[str, Followed] = {}
+        self._followers: dict[str, dict[Sink, Follower]] = {}
+        self._queue: list[tuple[float, int, Followed]] = []
+        self._order = count()
+        self._jitter = random.random()  # noqa: S311  spreads looks, guards nothing
+        self._session_runs: dict[str, str] = {}
+        self._sharing: set[str] = set()
+        self._odd_words: set[str] = set()
+
+    # Who follows what
+
+    def follow(
+        self,
+        sink: Sink,
+        run: DeploymentRun | str,
+        poll: Poll,
+        *,
+        knows: Hashable = None,
+        at_once: bool = True,
+    ) -> None:
+        """Begin to follow a run for somebody.
+
+        Args:
+            sink: Where the news go.
+            run: The run, or its id.
+            poll: How often to look.
+            knows: What the follower knows of it, as ``traits_of`` gives it.
+            at_once: Whether to look at once; otherwise it counts as just seen.
+        """
+        run_id = run if isinstance(run, str) else run.id
+        if not isinstance(run, str) and (finished := judge(run)) is not None:
+            sink.put(Ended(finished, None))
+            return
+        now = self._clock.now()
+        followed = self._followed.get(run_id)
+        if followed is None:
+            followed = self._followed[run_id] = Followed(id=run_id, since=now, good=now)
+        if followed.run is None and not isinstance(run, str):
+            followed.run = run
+            self._note_session(run)
+        age = self._age(followed)
+        if not followed.check and (age is None or age < _YOUNG):
+            followed.checked(now)
+        last = None if isinstance(run, str) or knows is None else run
+        self._followers.setdefault(run_id, {})[sink] = Follower(poll=poll, since=now, knows=knows, last=last)
+        if followed.is_out:
+            return
+        if at_once:
+            followed.due = followed.early = now
+            self._enter(followed)
+        else:
+            self._plan(followed)
+
+    def leave(self, sink: Sink, run_ids: list[str]) -> None:
+        """End the following of runs for somebody.
+
+        Args:
+            sink: Where the news went.
+            run_ids: The runs.
+        """
+        for run_id in run_ids:
+            followers = self._followers.get(run_id, {})
+            followers.pop(sink, None)
+            if not followers:
+                self._forget(run_id)
+
+    def wants(self, followed: Followed) -> bool:
+        """Tell whether anybody wants to know how a run goes on.
+
+        Args:
+            followed: The run.
+
+        Returns:
+            Whether it is followed and has not ended.
+        """
+        return followed.finished is None and self._followed.get(followed.id) is followed
+
+    # What is due
+
+    def next_due(self) -> float | None:
+        """Tell when the next run is due.
+
+        Returns:
+            The time in the clock's seconds, ``None`` where nothing is.
+        """
+        while self._queue and not self._is_current(self._queue[0]):
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
+    def take_due(self) -> list[Followed]:
+        """Take the runs that are due, and those that may be looked at together with them.
+
+        Returns:
+            The runs; each is given back with :meth:`release`.
+        """
+        now = self._clock.now()
+        first = self.next_due()
+        if first is None or first > now:
+            return []
+        self._jitter = random.random()  # noqa: S311  spreads looks, guards nothing
+        due: list[Followed] = []
+        later: list[tuple[float, int, Followed]] = []
+        while self._queue and self._queue[0][0] <= now + _HORIZON:
+            entry = heapq.heappop(self._queue)
+            if self._is_current(entry):
+                (due.append(entry[2]) if entry[2].early <= now else later.append(entry))
+        for entry in later:
+            heapq.heappush(self._queue, entry)
+        due = list(dict.fromkeys(due))
+        for followed in due:
+            followed.due, followed.is_out = None, True
+        return due
+
+    def release(self, followed: Followed) -> None:
+        """Give back a run that was looked at.
+
+        Args:
+            followed: The run.
+        """
+        if followed.is_out:
+            followed.is_out = False
+            self._plan(followed)
+
+    # What is known
+
+    def see(self, run: DeploymentRun) -> None:
+        """Take a run from an answer, be it followed or not.
+
+        Args:
+            run: The run.
+        """
+        self._note_session(run)
+        followed = self._followed.get(run.id)
+        if followed is None:
+            return
+        self._note_word(run)
+        followed.see(run, self._clock.now())
+        self._tell(followed)
+        if not followed.is_out and not followed.needs_session:
+            self._plan(followed)
+
+    def see_session(self, followed: Followed, session: Session) -> None:
+        """Take a run's session.
+
+        Args:
+            followed: The run.
+            session: Its session.
+        """
+        followed.see_session(session, self._clock.now())
+        run = followed.run
+        if run is not None and session.created_at is not None and run.created_at - session.created_at > _OWN_SESSION:
+            self._sharing.add(run.deployment_id)
+
+    def see_turn(self, followed: Followed, finished: FinishedRun | None, *, thoroughly: bool) -> None:
+        """Take what a run's session did for it.
+
+        Args:
+            followed: The run.
+            finished: How it ended, ``None`` if it goes on.
+            thoroughly: Whether the session itself was read as well.
+        """
+        now = self._clock.now()
+        followed.turn_seen(finished, now)
+        if thoroughly:
+            followed.checked(now)
+        self._tell(followed)
+
+    def may_serve_another(self, followed: Followed) -> bool:
+        """Tell whether it is time to doubt that a session that is at work is so for this run.
+
+        Args:
+            followed: The run.
+
+        Returns:
+            Always where the deployment's runs are known to share sessions, otherwise once in a while.
+        """
+        return self._clock.now() >= followed.check or followed.deployment_id in self._sharing
+
+    def is_session_gone(self, followed: Followed) -> bool:
+        """Tell whether a session that is not found is gone for good.
+
+        Args:
+            followed: The run.
+
+        Returns:
+            False for a few seconds after the run was triggered, or the session was seen.
+        """
+        return followed.is_session_gone(self._clock.now(), self._age(followed))
+
+    def fail(self, followed: Followed, error: Exception) -> None:
+        """Take a failed read.
+
+        Args:
+            followed: The run.
+            error: How it failed.
+        """
+        followed.misses += 1
+        if not followed.is_given_up(error, self._clock.now(), self._age(followed)):
+            return
+        for sink in self._followers.get(followed.id, {}):
+            # Each its own: raising one exception in several tasks would mix their tracebacks.
+            sink.put(Lost(followed.id, copy.copy(error) if isinstance(error, QoderError) else error))
+        self._forget(followed.id)
+
+    def _tell(self, followed: Followed) -> None:
+        """Tell the followers what they do not know yet."""
+        run = followed.run
+        if run is None or self._followed.get(followed.id) is not followed:
+            return
+        traits = traits_of(run)
+        for sink, follower in self._followers.get(followed.id, {}).items():
+            if followed.finished is not None:
+                sink.put(Ended(followed.finished, follower.last))
+            elif followed.is_judged and traits != follower.knows:
+                sink.put(Seen(run, follower.last))
+                follower.knows, follower.last = traits, run
+        if followed.finished is not None:
+            self._forget(followed.id)
+
+    def _forget(self, run_id: str) -> None:
+        followed = self._followed.pop(run_id, None)
+        self._followers.pop(run_id, None)
+        session_id = None if followed is None else followed.session_id
+        if session_id is not None and self._session_runs.get(session_id) == run_id:
+            del self._session_runs[session_id]
+
+    def _plan(self, followed: Followed) -> None:
+        if self.wants(followed):
+            followed.plan(list(self._followers[followed.id].values()), self._clock.now(), self._jitter)
+            self._enter(followed)
+
+    def _enter(self, followed: Followed) -> None:
+        if followed.due is not None:
+            heapq.heappush(self._queue, (followed.due, next(self._order), followed))
+            self._wake()
+
+    def _is_current(self, entry: tuple[float, int, Followed]) -> bool:
+        return self.wants(entry[2]) and entry[2].due == entry[0]
+
+    def _age(self, followed: Followed) -> float | None:
+        """How long ago a run was triggered, in seconds by the service's clock."""
+        if followed.triggered is None:
+            return None
+        ahead = self._traits.clock_ahead() or timedelta()
+        return (self._clock.wall() + ahead - followed.triggered).total_seconds()
+
+    def _note_session(self, run: DeploymentRun) -> None:
+        """Learn which deployments let several runs work in one session."""
+        if run.status is None and run.session_id is not None:
+            owner = self._session_runs.get(run.session_id)
+            if owner is not None and owner != run.id:
+                self._sharing.add(run.deployment_id)
+            elif run.id in self._followed:
+                self._session_runs[run.session_id] = run.id
+
+    def _note_word(self, run: DeploymentRun) -> None:
+        word = run.status
+        if word is None or word in self._odd_words or RunStatus(word).is_known:
+            return
+        self._odd_words.add(word)
+        log.warning("Runs have a status that is not known yet, %r; they count as going on", str(word))

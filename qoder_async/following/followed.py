@@ -1,0 +1,202 @@
+"""A run that is followed: what is known of it, who wants to know, and when it is to be looked at again."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from qoder_async._http.retry import is_passing_error
+from qoder_async._wire.ids import is_id
+from qoder_async.errors import NotFoundError
+from qoder_async.following.cadence import next_check, next_wait
+from qoder_async.following.change import is_setback
+from qoder_async.following.rule import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from datetime import datetime
+
+    from qoder_async.following.finished import FinishedRun
+    from qoder_async.models import DeploymentRun, Session
+    from qoder_async.options import Poll
+
+_PATIENCE = 300.0
+"""Seconds without a good answer after which a run is given up."""
+_GRACE = 10.0
+"""Seconds for which a run that was just triggered, or just seen, may be missing: replicas lag."""
+
+_TOGETHER = 0.1
+"""The share of its wait by which a look may come early to be made together with others."""
+
+
+class Reach(IntEnum):
+    """The largest list that still pays to look for a run in."""
+
+    NOTHING = 0
+    DEPLOYMENT = 1
+    EVERYTHING = 2
+
+
+@attrs.define(eq=False)
+class Follower:
+    """Somebody who wants to know what becomes of a run.
+
+    Attributes:
+        poll: How often it is to be looked at.
+        since: When the interest began, in the clock's seconds.
+        knows: What the run was like when the follower was last told, as ``traits_of`` gives it.
+        last: The run as it was then.
+    """
+
+    poll: Poll
+    since: float
+    knows: Hashable = None
+    last: DeploymentRun | None = None
+
+
+@attrs.define(eq=False)
+class Followed:
+    """A run that is followed.
+
+    Attributes:
+        id: The run.
+        since: When it was first followed, in the clock's seconds.
+        good: When it, or its session, was last read well, in the clock's seconds.
+        was_read: Whether it ever was.
+        run: The run as last seen.
+        session: Its session as last seen.
+        session_good: When that was.
+        is_judged: Whether it was seen how it goes, which a run without status does not show by itself.
+        finished: How it ended.
+        misses: How many looks in a row brought no good answer.
+        is_out: Whether somebody is looking at it.
+        due: When it is to be looked at again, ``None`` while somebody is looking.
+        early: From when on it may be looked at together with others that are due.
+        check: When what the session did is read, although it says that it is at work.
+        runs_reach: The largest list of runs to look for it in.
+        sessions_reach: The largest list of sessions to look for its session in.
+    """
+
+    id: str
+    since: float
+    good: float
+    was_read: bool = False
+    run: DeploymentRun | None = None
+    session: Session | None = None
+    session_good: float = float("-inf")
+    is_judged: bool = False
+    finished: FinishedRun | None = None
+    misses: int = 0
+    is_out: bool = False
+    due: float | None = None
+    early: float = 0.0
+    check: float = 0.0
+    runs_reach: Reach = Reach.EVERYTHING
+    sessions_reach: Reach = Reach.EVERYTHING
+
+    @property
+    def deployment_id(self) -> str | None:
+        """The run's deployment, where it is known and can be asked about."""
+        return self.run.deployment_id if self.run is not None and is_id(self.run.deployment_id) else None
+
+    @property
+    def triggered(self) -> datetime | None:
+        """When the run was triggered, or its record made, where that is known."""
+        return None if self.run is None else self.run.triggered_at or self.run.created_at
+
+    @property
+    def needs_session(self) -> bool:
+        """Whether only its session can tell how the run goes."""
+        return self.run is not None and self.run.status is None and self.run.session_id is not None
+
+    @property
+    def session_id(self) -> str | None:
+        """Its session, where there is one that can be asked about."""
+        return self.run.session_id if self.run is not None and is_id(self.run.session_id) else None
+
+    def see(self, run: DeploymentRun, now: float) -> None:
+        """Take note of an answer.
+
+        Args:
+            run: The run as the answer shows it.
+            now: The time, in the clock's seconds.
+        """
+        self._answered(now)
+        if self.finished is not None or (self.run is not None and is_setback(run, self.run)):
+            return
+        self.run = run
+        self.finished = judge(run)
+        self.is_judged = self.is_judged or not self.needs_session
+
+    def see_session(self, session: Session, now: float) -> None:
+        """Take note of its session.
+
+        Args:
+            session: The session.
+            now: The time, in the clock's seconds.
+        """
+        self._answered(now)
+        self.session, self.session_good = session, now
+
+    def turn_seen(self, finished: FinishedRun | None, now: float) -> None:
+        """Take note of what its session did for it; an end is never taken back.
+
+        Args:
+            finished: How it ended, ``None`` if it goes on.
+            now: The time, in the clock's seconds.
+        """
+        self._answered(now)
+        self.is_judged = True
+        self.finished = self.finished or finished
+
+    def is_given_up(self, error: Exception, now: float, age: float | None) -> bool:
+        """Say whether a failed read ends the following.
+
+        Args:
+            error: How the read failed.
+            now: The time, in the clock's seconds.
+            age: How long ago the run was triggered, in seconds by the service's clock, if that is known.
+
+        Returns:
+            Whether there is no use in trying again.
+        """
+        if isinstance(error, NotFoundError):
+            was_just_seen = self.was_read and now - self.good < _GRACE
+            return not was_just_seen and not self._is_fresh(now, age)
+        return not is_passing_error(error) or now - self.good >= _PATIENCE
+
+    def is_session_gone(self, now: float, age: float | None) -> bool:
+        """Say whether a session that is not found will not be found later.
+
+        Args:
+            now: The time, in the clock's seconds.
+            age: How long ago the run was triggered, in seconds by the service's clock, if that is known.
+
+        Returns:
+            False for a few seconds after the run was triggered, or the session was seen.
+        """
+        return now - self.session_good >= _GRACE and not self._is_fresh(now, age)
+
+    def _is_fresh(self, now: float, age: float | None) -> bool:
+        return (now - self.since if age is None else age) < _GRACE
+
+    def _answered(self, now: float) -> None:
+        self.good, self.was_read, self.misses = now, True, 0
+
+    def plan(self, followers: list[Follower], now: float, jitter: float) -> None:
+        """Settle when to look again.
+
+        Args:
+            followers: Those who want to know.
+            now: The time, in the clock's seconds.
+            jitter: A random number from 0 to 1.
+        """
+        wait = min(next_wait(each.poll, now - each.since, jitter) for each in followers)
+        self.due = now + wait
+        self.early = self.due - _TOGETHER * wait
+
+    def checked(self, now: float) -> None:
+        """Take note that what the session did was read."""
+        self.check = self.since + next_check(now - self.since)

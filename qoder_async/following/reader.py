@@ -1,0 +1,167 @@
+"""What is asked of the service to follow runs: one request, or one list, for each question."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from qoder_async._listing import Listing
+from qoder_async._reading import reading
+from qoder_async._wire.query import just_before
+from qoder_async.following.rule import EVENT_TYPES, Turn
+from qoder_async.models import Deployment, DeploymentRun, Session, SessionEvent
+from qoder_async.paging import Cursor, make_pager
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any, TypeVar
+
+    from qoder_async._http.transport import Transport
+    from qoder_async.models import Record
+    from qoder_async.paging import Pager
+
+    M = TypeVar("M", bound=Record)
+
+_WORDS_AT_WORK = ("running", "rescheduling")
+"""The words for a session at work that the list of sessions is documented to filter by."""
+
+
+class Reader:
+    """Asks the service.
+
+    Args:
+        transport: What sends the requests.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def run(self, run_id: str) -> DeploymentRun:
+        """Read a run.
+
+        Args:
+            run_id: Its id.
+
+        Returns:
+            The run as it is now.
+
+        Raises:
+            QoderError: The request failed.
+        """
+        return await self._transport.send(reading(f"/deployment_runs/{run_id}", DeploymentRun))
+
+    def runs(
+        self,
+        deployment_id: str | None = None,
+        *,
+        before: datetime | None = None,
+        status: str | None = None,
+        page_size: int = 100,
+    ) -> Pager[DeploymentRun]:
+        """List runs, the newest first.
+
+        Args:
+            deployment_id: Whose runs; ``None`` for those of all deployments.
+            before: Only runs triggered before; where all deployments are listed, nothing heeds it.
+            status: Only runs that stand so, if the service heeds it.
+            page_size: How many are asked for at a time.
+
+        Returns:
+            A pager; records that cannot be decoded are left out.
+        """
+        if deployment_id is None:
+            return self._list("/deployment_runs", DeploymentRun, (("status", status),), page_size)
+        query = (("status", status), ("triggered_before", before))
+        return self._list(f"/deployments/{deployment_id}/runs", DeploymentRun, query, page_size)
+
+    def deployments(self) -> Pager[Deployment]:
+        """List all deployments, archived ones included.
+
+        Returns:
+            A pager.
+        """
+        return self._list("/deployments", Deployment, (("include_archived", True),), 100)
+
+    async def deployment(self, deployment_id: str) -> Deployment:
+        """Read a deployment.
+
+        Args:
+            deployment_id: Its id.
+
+        Returns:
+            The deployment as it is now.
+
+        Raises:
+            QoderError: The request failed.
+        """
+        return await self._transport.send(reading(f"/deployments/{deployment_id}", Deployment))
+
+    async def session(self, session_id: str) -> Session:
+        """Read a session.
+
+        Args:
+            session_id: Its id.
+
+        Returns:
+            The session as it is now.
+
+        Raises:
+            QoderError: The request failed.
+        """
+        return await self._transport.send(reading(f"/sessions/{session_id}", Session))
+
+    def sessions_at_work(self, deployment_id: str | None = None) -> Pager[Session]:
+        """List the sessions that are doing something, the newest first.
+
+        Args:
+            deployment_id: Only those that this deployment's runs started; ``None`` for all.
+
+        Returns:
+            A pager. Where the service does not heed the filter, others come, too.
+        """
+        query = (("deployment_id", deployment_id), ("statuses[]", _WORDS_AT_WORK))
+        return self._list("/sessions", Session, query, 100, style="pages only")
+
+    async def turn(self, run: DeploymentRun) -> Turn:
+        """Read what a run's session did for it.
+
+        Args:
+            run: A run with a session.
+
+        Returns:
+            The turn, read to its end or as far as it has come.
+
+        Raises:
+            QoderError: A request failed.
+        """
+        path, turn = f"/sessions/{run.session_id}/events", Turn(run)
+        query = (("types[]", EVENT_TYPES), ("created_at[gte]", just_before(run.created_at)))
+        async with aclosing(self._list(path, SessionEvent, query, 100, style="pages").pages()) as pages:
+            async for page in pages:
+                if any(turn.take(event) for event in page.items if event.type in EVENT_TYPES):
+                    return turn
+        if (error := turn.last_word) is not None:
+            after = Cursor("after_id", error.id)
+            following = await self._list(path, SessionEvent, (), 1, style="pages", cursor=after).first_page()
+            for event in following.items:
+                turn.take(event)
+        return turn
+
+    def _list(
+        self,
+        path: str,
+        model: type[M],
+        query: tuple[tuple[str, Any], ...],
+        page_size: int,
+        *,
+        style: Any = "ids",
+        cursor: Cursor | None = None,
+    ) -> Pager[M]:
+        return make_pager(
+            Listing(transport=self._transport, path=path, model=model, query=query, style=style),
+            page_size=page_size,
+            max_items=None,
+            cursor=cursor,
+            prefetch=0,
+            on_invalid="skip",
+        )

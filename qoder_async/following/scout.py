@@ -1,0 +1,212 @@
+"""How a watch finds runs: lists of runs, the newest first, down to where everything is known."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from qoder_async._patience import patient_pages
+from qoder_async.following.rule import is_at_work
+from qoder_async.following.walks import for_each
+from qoder_async.following.watch_state import time_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection
+    from datetime import datetime
+
+    from qoder_async._http.traits import Traits
+    from qoder_async.following.tracker import Tracker
+    from qoder_async.models import DeploymentRun, Session
+    from qoder_async.paging import Page
+
+_LARGEST_PAGE = 1000
+_FORGETTING = 0.9
+"""What is left of the memory of how long the list of all deployments was, after a look that did without it."""
+_SESSION_SLACK = timedelta(seconds=60)
+"""How much older than its session a run may be that works in it."""
+_MOST_PAGES = 50
+
+
+class Scout:
+    """Finds runs.
+
+    Args:
+        tracker: Its reader asks the service, and its books learn of every run that is seen.
+        traits: What was learned of the service: its clock.
+        deployments: The deployments that are watched, ``None`` for all.
+    """
+
+    def __init__(self, tracker: Tracker, traits: Traits, deployments: Collection[str] | None) -> None:
+        self._tracker = tracker
+        self._traits = traits
+        self._deployments = None if deployments is None else frozenset(deployments)
+        self._page_size = 100
+        self._pages_of_everything = 1.0
+
+    def now(self) -> datetime:
+        """Tell what time it is for the service; a second early rather than late."""
+        return self._tracker.clock.wall() + (self._traits.clock_ahead() or timedelta())
+
+    async def check(self) -> None:
+        """See to it that the deployments are there.
+
+        Raises:
+            NotFoundError: One of them is not.
+            QoderError: A request failed.
+        """
+        missing = set(self._deployments or ())
+        if len(missing) > 1:
+            await self._find_deployments(missing)
+        await for_each(sorted(missing), self._read_deployment)
+
+    async def look(self, back_to: Callable[[], datetime]) -> list[DeploymentRun]:
+        """Find the runs that were triggered since a time.
+
+        Args:
+            back_to: Gives the time; asked after each page, when the service's clock is known.
+
+        Returns:
+            The runs, the oldest first.
+
+        Raises:
+            QoderError: The service could not be read for 5 minutes, or refused.
+        """
+        found: dict[str, DeploymentRun] = {}
+        pages = 0
+
+        async def walk(deployment: str | None) -> None:
+            nonlocal pages
+            async with aclosing(self._pages_of_runs(deployment)) as walked:
+                async for page in walked:
+                    pages += 1
+                    oldest = back_to()
+                    for run in page.items:
+                        self._tracker.desk.see(run)
+                        if self._watches(run) and time_of(run) >= oldest:
+                            found[run.id] = run
+                    if page.items and time_of(page.items[-1]) < oldest:
+                        return
+
+        if self._deployments is None or 1 < len(self._deployments) >= self._pages_of_everything:
+            await walk(None)
+            self._pages_of_everything = pages
+        else:
+            await for_each(sorted(self._deployments), walk)
+            self._pages_of_everything *= _FORGETTING
+        self._page_size = 100 if pages <= max(1, len(self._deployments or ())) else _LARGEST_PAGE
+        return sorted(found.values(), key=time_of)
+
+    async def unfinished(self, seen: Collection[DeploymentRun], before: datetime) -> list[DeploymentRun]:
+        """Find the runs that were triggered before a time and go on.
+
+        Args:
+            seen: The runs that were found since then.
+            before: The time.
+
+        Returns:
+            The runs.
+
+        Raises:
+            QoderError: The service could not be read for 5 minutes, or refused.
+        """
+        sample = next(iter(seen), None) or await self._newest()
+        if sample is None:
+            return []
+        if sample.status is None:
+            return await self._by_sessions({run.session_id for run in seen}, before)
+        return [*await self._by_status("pending"), *await self._by_status("running")]
+
+    async def _newest(self) -> DeploymentRun | None:
+        """Give any run, to see which shape they have."""
+        async with aclosing(self._pages_of_runs(self._only)) as pages:
+            async for page in pages:
+                if page.items:
+                    return page.items[0]
+        return None
+
+    async def _by_status(self, status: str) -> list[DeploymentRun]:
+        found: list[DeploymentRun] = []
+
+        async def walk(deployment: str | None) -> None:
+            async with aclosing(self._pages_of_runs(deployment, status=status)) as pages:
+                async for page in pages:
+                    standing = [run for run in page.items if run.status == status]
+                    found.extend(run for run in standing if self._watches(run))
+                    # A service that does not know the filter would send everything there ever was.
+                    if len(standing) < len(page.items):
+                        return
+
+        await walk(self._only)
+        return found
+
+    async def _by_sessions(self, known: Collection[str | None], before: datetime) -> list[DeploymentRun]:
+        """Find the runs whose sessions are at work: in each session it is the newest."""
+        at_work: dict[str, dict[str, Session]] = {}
+
+        async def walk(deployment: str | None) -> None:
+            reader, clock = self._tracker.reader, self._tracker.clock
+            async with aclosing(patient_pages(reader.sessions_at_work(deployment), clock)) as pages:
+                async for page in pages:
+                    working = [session for session in page.items if is_at_work(session)]
+                    for session in working:
+                        owner = session.deployment_id or deployment
+                        if owner is not None and session.id not in known and self._watches_deployment(owner):
+                            at_work.setdefault(owner, {})[session.id] = session
+                    if len(working) < len(page.items):
+                        return
+
+        await walk(self._only)
+        found: list[DeploymentRun] = []
+
+        async def find(item: tuple[str, dict[str, Session]]) -> None:
+            found.extend(await self._runs_of_sessions(*item, before))
+
+        await for_each(list(at_work.items()), find)
+        return found
+
+    async def _runs_of_sessions(
+        self, deployment: str, sessions: dict[str, Session], before: datetime
+    ) -> list[DeploymentRun]:
+        found: list[DeploymentRun] = []
+        times = [session.created_at for session in sessions.values() if session.created_at is not None]
+        oldest = min(times, default=before) - _SESSION_SLACK
+        pages = 0
+        async with aclosing(self._pages_of_runs(deployment, before=before)) as walked:
+            async for page in walked:
+                pages += 1
+                found.extend(run for run in page.items if sessions.pop(run.session_id or "", None) is not None)
+                is_past = bool(page.items) and time_of(page.items[-1]) < oldest
+                if not sessions or is_past or pages >= _MOST_PAGES:
+                    break
+        return found
+
+    async def _find_deployments(self, missing: set[str]) -> None:
+        pages, wanted = 0, len(missing)
+        pager = self._tracker.reader.deployments()
+        async with aclosing(patient_pages(pager, self._tracker.clock)) as walked:
+            async for page in walked:
+                pages += 1
+                missing.difference_update(deployment.id for deployment in page.items)
+                if not missing or pages >= wanted:
+                    return
+
+    async def _read_deployment(self, deployment_id: str) -> None:
+        await self._tracker.reader.deployment(deployment_id)
+
+    def _pages_of_runs(
+        self, deployment: str | None, *, before: datetime | None = None, status: str | None = None
+    ) -> AsyncGenerator[Page[DeploymentRun], None]:
+        pager = self._tracker.reader.runs(deployment, before=before, status=status, page_size=self._page_size)
+        return patient_pages(pager, self._tracker.clock)
+
+    @property
+    def _only(self) -> str | None:
+        """The one deployment that is watched, ``None`` where there are more."""
+        return next(iter(self._deployments)) if self._deployments is not None and len(self._deployments) == 1 else None
+
+    def _watches(self, run: DeploymentRun) -> bool:
+        return self._watches_deployment(run.deployment_id)
+
+    def _watches_deployment(self, deployment_id: str) -> bool:
+        return self._deployments is None or deployment_id in self._deployments

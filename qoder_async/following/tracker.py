@@ -1,0 +1,186 @@
+"""The one task of a client that looks at all runs that anybody follows."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING
+
+from qoder_async.errors import QoderError
+from qoder_async.following.desk import Desk
+from qoder_async.following.look_at_runs import LookAtRuns
+from qoder_async.following.look_at_sessions import LookAtSessions
+from qoder_async.following.news import TimeUp
+from qoder_async.following.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from types import TracebackType
+    from typing import Self
+
+    from qoder_async._http.transport import Transport
+    from qoder_async.following.followed import Followed
+    from qoder_async.following.news import Sink
+    from qoder_async.models import DeploymentRun
+    from qoder_async.options import Poll
+
+
+class Tracker:
+    """Looks at runs on behalf of all who follow them; it works as long as there is one.
+
+    Args:
+        transport: What sends the requests.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.clock = transport.clock
+        self.reader = Reader(transport)
+        self.desk = Desk(transport.clock, transport.traits, self._wake)
+        self._runs = LookAtRuns(self.reader, self.desk)
+        self._sessions = LookAtSessions(self.reader, self.desk)
+        self._subscriptions: set[Subscription] = set()
+        self._deadlines: list[tuple[float, int, Subscription]] = []
+        self._order = count()
+        self._task: asyncio.Task[None] | None = None
+        self._waker: asyncio.Future[None] | None = None
+
+    def enter(self, subscription: Subscription) -> None:
+        """Begin to work for somebody.
+
+        Args:
+            subscription: Who it is.
+        """
+        self._subscriptions.add(subscription)
+        if subscription.deadline is not None:
+            heapq.heappush(self._deadlines, (subscription.deadline, next(self._order), subscription))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="qoder_async tracker")
+        self._wake()
+
+    async def leave(self, subscription: Subscription) -> None:
+        """End the work for somebody; with the last one it ends altogether.
+
+        Args:
+            subscription: Who it is.
+        """
+        self._subscriptions.discard(subscription)
+        if self._subscriptions or self._task is None:
+            return
+        task, self._task = self._task, None
+        self._deadlines.clear()
+        task.cancel()
+        await asyncio.wait({task})
+
+    async def _work(self) -> None:
+        error: BaseException
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._ring()
+                    if due := self.desk.take_due():
+                        tasks.create_task(self._look(due))
+                    await self._pause(tasks)
+        except BaseExceptionGroup as group:
+            error = _first(group)
+        except Exception as plain:  # noqa: BLE001  whatever it is, nobody may wait for ever
+            error = plain
+        crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
+        crash.__cause__ = error
+        self._task = None
+        for subscription in self._subscriptions:
+            subscription.sink.fail(crash)
+
+    def _ring(self) -> None:
+        """Tell those whose time has run out."""
+        now = self.clock.now()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            heapq.heappop(self._deadlines)[2].sink.put(TimeUp())
+
+    async def _look(self, due: list[Followed]) -> None:
+        try:
+            await self._runs.at([each for each in due if not each.needs_session])
+            await self._sessions.at([each for each in due if each.needs_session and self.desk.wants(each)])
+        finally:
+            for each in due:
+                self.desk.release(each)
+
+    async def _pause(self, tasks: asyncio.TaskGroup) -> None:
+        """Wait until something is due, or somebody wakes the tracker."""
+        times = [time for time in (self.desk.next_due(), self._next_deadline()) if time is not None]
+        self._waker = asyncio.get_running_loop().create_future()
+        sleeper = None
+        try:
+            if times:
+                sleeper = tasks.create_task(self._sleep_until(min(times)))
+            await self._waker
+        finally:
+            self._waker = None
+            if sleeper is not None:
+                sleeper.cancel()
+
+    async def _sleep_until(self, time: float) -> None:
+        if (wait := time - self.clock.now()) > 0:
+            await self.clock.sleep(wait)
+        self._wake()
+
+    def _next_deadline(self) -> float | None:
+        while self._deadlines and self._deadlines[0][2] not in self._subscriptions:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+
+class Subscription:
+    """Somebody who follows runs, as an async context manager.
+
+    Args:
+        tracker: What looks at them.
+        sink: Where the news go.
+        timeout: Seconds until it is told that its time is up, ``None`` for never.
+    """
+
+    def __init__(self, tracker: Tracker, sink: Sink, timeout: float | None = None) -> None:
+        self._tracker = tracker
+        self._timeout = timeout
+        self._run_ids: dict[str, None] = {}
+        self.sink = sink
+        self.deadline: float | None = None
+
+    def follow(self, run: DeploymentRun | str, poll: Poll, *, knows: Hashable = None, at_once: bool = True) -> None:
+        """Follow a run.
+
+        Args:
+            run: The run, or its id.
+            poll: How often to look.
+            knows: What is known of it already, as ``traits_of`` gives it.
+            at_once: Whether to look at once; otherwise it counts as just seen.
+        """
+        self._run_ids[run if isinstance(run, str) else run.id] = None
+        self._tracker.desk.follow(self.sink, run, poll, knows=knows, at_once=at_once)
+
+    async def __aenter__(self) -> Self:
+        if self._timeout is not None:
+            self.deadline = self._tracker.clock.now() + self._timeout
+        self._tracker.enter(self)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._tracker.desk.leave(self.sink, list(self._run_ids))
+        await self._tracker.leave(self)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first single exception of a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

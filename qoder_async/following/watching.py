@@ -1,0 +1,293 @@
+"""Watching deployments: every run that is created, changes or finishes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import attrs
+
+from qoder_async._http.retry import is_passing_error
+from qoder_async._wire.ids import id_of
+from qoder_async._wire.query import read_time
+from qoder_async.errors import ConfigurationError
+from qoder_async.following.cadence import next_wait
+from qoder_async.following.change import ChangeKind, RunChange, fingerprint, traits_of
+from qoder_async.following.news import Ended, Lost, Mailbox, News, Seen
+from qoder_async.following.rule import judge
+from qoder_async.following.scout import Scout
+from qoder_async.following.tracker import Subscription
+from qoder_async.following.waiting import check_poll
+from qoder_async.following.watch_state import LOOK_BACK, WatchState, read_state, time_of
+from qoder_async.models import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
+
+    from qoder_async._http.traits import Traits
+    from qoder_async._wire.query import Moment
+    from qoder_async.following.finished import FinishedRun
+    from qoder_async.following.tracker import Tracker
+    from qoder_async.models import DeploymentRun
+    from qoder_async.options import Poll
+
+log = logging.getLogger("qoder_async")
+
+_MOST_UNREAD = 1000
+"""How many changes may wait to be read before no more are looked for."""
+
+
+@attrs.frozen
+class _Found:
+    """A run was found that was not known."""
+
+    run: DeploymentRun
+    finished: FinishedRun | None
+
+
+@attrs.frozen
+class _Looked:
+    """A look is over; what it found comes before this."""
+
+    at: datetime
+
+
+class RunChanges:
+    """The changes of runs as they happen: ``async with`` begins to watch, ``async for`` gives each change.
+
+    Once the block is entered, nothing is missed. For one task at a time.
+    """
+
+    def __init__(
+        self,
+        tracker: Callable[[], Tracker],
+        traits: Traits,
+        deployments: str | Deployment | Iterable[str | Deployment] | None,
+        *,
+        poll: Poll,
+        since: Moment | None,
+    ) -> None:
+        self._make_tracker = tracker
+        self._traits = traits
+        self._deployments = _check_deployments(deployments)
+        self._poll = check_poll(poll)
+        self._state = read_state(since) if isinstance(since, str) else None
+        self._since = None if self._state is not None else read_time(since, "since")
+        self._mailbox: Mailbox[News | _Found | _Looked] = Mailbox()
+        self._kept: deque[News | _Found | _Looked] = deque()
+        self._ready: deque[RunChange] = deque()
+        self._noticed: dict[str, datetime] = {}
+        self._last: dict[str, DeploymentRun] = {}
+        self._failures: dict[str, Exception] = {}
+        self._subscription: Subscription | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._has_left = False
+
+    @property
+    def state(self) -> str:
+        """How far the changes were delivered, as a plain string: ``watch(since=state)`` goes on from there.
+
+        It is the same in every process, and may be taken at any time once the block is entered.
+        """
+        if self._state is None:
+            raise ConfigurationError("watch has no state before it is entered: async with … as changes")
+        return str(self._state)
+
+    @property
+    def failures(self) -> Mapping[str, Exception]:
+        """Why runs can no longer be followed, by their ids; the others are."""
+        return MappingProxyType(self._failures)
+
+    async def __aenter__(self) -> Self:
+        if self._subscription is not None:
+            raise ConfigurationError("watch can be entered only once; call it anew, with since=changes.state to go on")
+        tracker = self._make_tracker()
+        self._subscription = Subscription(tracker, self._mailbox)
+        await self._subscription.__aenter__()
+        try:
+            scout = Scout(tracker, self._traits, self._deployments)
+            await self._begin(scout)
+            self._task = asyncio.create_task(self._keep_looking(scout, tracker), name="qoder_async watch")
+        except BaseException:
+            await self._subscription.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._has_left = True
+        if self._subscription is None or self._task is None:
+            return
+        self._task.cancel()
+        try:
+            await asyncio.wait({self._task})
+        finally:
+            await self._subscription.__aexit__(exc_type, exc, traceback)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RunChange:
+        if self._state is None:
+            raise ConfigurationError("watch must be entered before it is iterated: async with … as changes")
+        while not self._has_left:
+            if self._ready:
+                change = self._ready.popleft()
+                self._state.deliver(change)
+                self._remember(change)
+                return change
+            self._handle(self._kept.popleft() if self._kept else await self._mailbox.get(), self._state)
+        raise StopAsyncIteration
+
+    # How it begins
+
+    async def _begin(self, scout: Scout) -> None:
+        """Learn how things stand, so that nothing is missed from here on."""
+        await scout.check()
+        if self._state is not None:
+            await self._resume(scout, self._state)
+            return
+        since = self._since
+        found = await scout.look(lambda: (since or scout.now()) - LOOK_BACK)
+        now = scout.now()
+        start = since or now
+        state = WatchState(min(start, now))
+        old = [run for run in found if since is None or time_of(run) < since]
+        old += [run for run in await scout.unfinished(found, start - LOOK_BACK) if run.id not in {o.id for o in old}]
+        for run in old:
+            self._noticed[run.id] = time_of(run)
+        await self._sort(old, state)
+        self._state = state
+        self._take([run for run in found if since is not None and time_of(run) >= since], state.looked_at)
+
+    async def _resume(self, scout: Scout, state: WatchState) -> None:
+        self._noticed = {**state.known, **dict.fromkeys(state.unfinished, state.looked_at)}
+        now: list[datetime] = []
+
+        def back_to() -> datetime:
+            now.append(scout.now())
+            return state.looked_at - LOOK_BACK
+
+        found = await scout.look(back_to)
+        for run_id in state.unfinished:
+            self._follow(run_id)
+        self._take(found, now[0] if now else state.looked_at)
+
+    async def _sort(self, runs: list[DeploymentRun], state: WatchState) -> None:
+        """Find out which runs have ended already: nobody is told of these."""
+        open_questions: set[str] = set()
+        for run in runs:
+            is_finished = judge(run) is not None
+            state.note(run, is_finished=is_finished)
+            if not is_finished:
+                self._last[run.id] = run
+            if run.status is None and not is_finished:
+                open_questions.add(run.id)
+                self._follow(run)
+            elif not is_finished:
+                self._follow(run, knows=run)
+        while open_questions:
+            match news := await self._mailbox.get():
+                case Seen(run, None) if run.id in open_questions:
+                    open_questions.discard(run.id)
+                case Ended(finished, None) if finished.run.id in open_questions:
+                    open_questions.discard(finished.run.id)
+                    state.note(finished.run, is_finished=True)
+                    self._last.pop(finished.run.id, None)
+                case _:
+                    if isinstance(news, Lost):
+                        open_questions.discard(news.run_id)
+                    self._kept.append(news)
+
+    # How it goes on
+
+    async def _keep_looking(self, scout: Scout, tracker: Tracker) -> None:
+        clock, state = tracker.clock, self._state
+        assert state is not None  # noqa: S101  it has begun
+        began, looked_at = clock.now(), state.looked_at
+        try:
+            while True:
+                jitter = random.random()  # noqa: S311  spreads looks, guards nothing
+                await clock.sleep(next_wait(self._poll, clock.now() - began, jitter))
+                if len(self._mailbox) >= _MOST_UNREAD:
+                    continue
+                at, back_to = scout.now(), looked_at - LOOK_BACK
+                self._take(await scout.look(lambda back_to=back_to: back_to), at)  # type: ignore[misc]
+                looked_at = max(at, looked_at)
+        except Exception as error:  # noqa: BLE001  whatever it is, the reader has to learn it
+            self._mailbox.fail(error)
+
+    def _take(self, found: list[DeploymentRun], at: datetime) -> None:
+        """Take what a look has found, all at once: a look that is cut short leaves nothing behind."""
+        for run in found:
+            if run.id in self._noticed:
+                continue
+            self._noticed[run.id] = time_of(run)
+            finished = judge(run)
+            self._mailbox.put(_Found(run, finished))
+            if finished is None:
+                self._follow(run, knows=run)
+        self._mailbox.put(_Looked(at))
+        self._noticed = {run_id: time for run_id, time in self._noticed.items() if time >= at - LOOK_BACK}
+
+    def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None) -> None:
+        assert self._subscription is not None  # noqa: S101  it was entered
+        # What a list shows of a run without status says nothing about how it goes.
+        at_once = knows is None or knows.status is None
+        self._subscription.follow(run, self._poll, knows=None if knows is None else traits_of(knows), at_once=at_once)
+
+    def _handle(self, news: News | _Found | _Looked, state: WatchState) -> None:
+        """Turn news into changes."""
+        match news:
+            case _Found(run, finished):
+                self._ready.append(RunChange(kind=ChangeKind.CREATED, run=run))
+                if finished is not None:
+                    self._ready.append(RunChange(kind=ChangeKind.FINISHED, run=run, previous=run, finished=finished))
+            case Seen(run):
+                if state.unfinished.get(run.id) == fingerprint(run):
+                    self._last[run.id] = run  # after a resume: told of by an earlier watch
+                else:
+                    self._ready.append(RunChange(kind=ChangeKind.CHANGED, run=run, previous=self._last.get(run.id)))
+            case Ended(finished):
+                run, previous = finished.run, self._last.get(finished.run.id)
+                self._ready.append(RunChange(kind=ChangeKind.FINISHED, run=run, previous=previous, finished=finished))
+            case Lost(run_id, error) if is_passing_error(error):
+                log.warning("%s could not be read for minutes, and is tried further: %s", run_id, error)
+                self._follow(run_id)
+            case Lost(run_id, error):
+                log.warning("%s can no longer be followed: %s", run_id, error)
+                self._failures[run_id] = error
+                state.give_up(run_id)
+            case _Looked(at):
+                state.looked(at)
+
+    def _remember(self, change: RunChange) -> None:
+        if change.kind is ChangeKind.FINISHED:
+            self._last.pop(change.run.id, None)
+        else:
+            self._last[change.run.id] = change.run
+
+
+def _check_deployments(deployments: str | Deployment | Iterable[str | Deployment] | None) -> tuple[str, ...] | None:
+    if deployments is None:
+        return None
+    if isinstance(deployments, str | Deployment):
+        deployments = (deployments,)
+    try:
+        given = tuple(deployments)
+    except TypeError:
+        raise ConfigurationError(f"deployments must be a list of ids or deployments, got {deployments!r}") from None
+    if not given:
+        raise ConfigurationError("deployments must name at least one; leave it out to watch all")
+    return tuple(dict.fromkeys(id_of(each, Deployment, "deployments") for each in given))
