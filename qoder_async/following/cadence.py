@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _JITTER = 0.2
 """The share by which a wait may be shorter, so that the clients of a fleet do not come all at once."""
-_FIRST_CHECK = 120.0
+_FIRST_CHECK = 240.0
 
 
 def next_wait(poll: Poll, elapsed: float, jitter: float) -> float:

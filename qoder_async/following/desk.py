@@ -32,7 +32,7 @@ log = logging.getLogger("qoder_async")
 _HORIZON = 1.0
 """Seconds ahead in which runs are looked for that may be looked at together with those that are due."""
 _YOUNG = 60.0
-"""Seconds for which a session is not expected to have gone on to another run."""
+"""Seconds for which a run may be missing from lists, and for which its session has hardly gone on to another run."""
 _OWN_SESSION = timedelta(seconds=5)
 """How much older than its run a session is at most that was made for it."""
 
@@ -81,14 +81,14 @@ class Desk:
         """
         run_id = run if isinstance(run, str) else run.id
         if not isinstance(run, str) and (finished := judge(run)) is not None:
-            sink.put(Ended(finished, None))
+            sink.put(Ended(finished, None if knows is None else run))
             return
         now = self._clock.now()
         followed = self._followed.get(run_id)
         if followed is None:
             followed = self._followed[run_id] = Followed(id=run_id, since=now, good=now)
         if followed.run is None and not isinstance(run, str):
-            followed.run = run
+            followed.know(run)
             self._note_session(run)
         age = self._age(followed)
         if not followed.check and (age is None or age < _YOUNG):
@@ -216,6 +216,18 @@ class Desk:
         if thoroughly:
             followed.checked(now)
         self._tell(followed)
+
+    def is_young(self, followed: Followed) -> bool:
+        """Tell whether a list may not show a run yet that it will show later.
+
+        Args:
+            followed: The run.
+
+        Returns:
+            True for a minute after it was triggered, or first followed where that is not known.
+        """
+        age = self._age(followed)
+        return (self._clock.now() - followed.since if age is None else age) < _YOUNG
 
     def may_serve_another(self, followed: Followed) -> bool:
         """Tell whether it is time to doubt that a session that is at work is so for this run.

@@ -66,8 +66,9 @@ class Followed:
         good: When it, or its session, was last read well, in the clock's seconds.
         was_read: Whether it ever was.
         run: The run as last seen.
+        deployment_id: Its deployment, where it is known and can be asked about.
         session: Its session as last seen.
-        session_good: When that was.
+        session_good: When it, or what happened in it, was last read.
         is_judged: Whether it was seen how it goes, which a run without status does not show by itself.
         finished: How it ended.
         misses: How many looks in a row brought no good answer.
@@ -84,6 +85,7 @@ class Followed:
     good: float
     was_read: bool = False
     run: DeploymentRun | None = None
+    deployment_id: str | None = None
     session: Session | None = None
     session_good: float = float("-inf")
     is_judged: bool = False
@@ -95,11 +97,6 @@ class Followed:
     check: float = 0.0
     runs_reach: Reach = Reach.EVERYTHING
     sessions_reach: Reach = Reach.EVERYTHING
-
-    @property
-    def deployment_id(self) -> str | None:
-        """The run's deployment, where it is known and can be asked about."""
-        return self.run.deployment_id if self.run is not None and is_id(self.run.deployment_id) else None
 
     @property
     def triggered(self) -> datetime | None:
@@ -116,6 +113,15 @@ class Followed:
         """Its session, where there is one that can be asked about."""
         return self.run.session_id if self.run is not None and is_id(self.run.session_id) else None
 
+    def know(self, run: DeploymentRun) -> None:
+        """Take over what a caller knows of the run.
+
+        Args:
+            run: The run.
+        """
+        self.run = run
+        self.deployment_id = run.deployment_id if is_id(run.deployment_id) else None
+
     def see(self, run: DeploymentRun, now: float) -> None:
         """Take note of an answer.
 
@@ -126,7 +132,7 @@ class Followed:
         self._answered(now)
         if self.finished is not None or (self.run is not None and is_setback(run, self.run)):
             return
-        self.run = run
+        self.know(run)
         self.finished = judge(run)
         self.is_judged = self.is_judged or not self.needs_session
 
@@ -149,6 +155,7 @@ class Followed:
         """
         self._answered(now)
         self.is_judged = True
+        self.session_good = now
         self.finished = self.finished or finished
 
     def is_given_up(self, error: Exception, now: float, age: float | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,6 +25,7 @@ _MANY = 50
 _LARGEST_PAGE = 1000
 _SLACK = timedelta(seconds=60)
 """How far a run may stand from where its time belongs in a list."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @attrs.frozen
@@ -66,15 +67,13 @@ class LookAtRuns:
         def take(page: Page[DeploymentRun]) -> bool:
             nonlocal pages
             pages += 1
-            for run in page.items:
+            for run in sorted(page.items, key=_end_of):
                 self.desk.see(run)
                 if (found := missing.pop(run.id, None)) is not None:
                     self._settle(found)
-            if not missing or _is_past(page, missing):
-                return True
-            if deployment is not None:
-                return pages >= len(missing)
-            return not pays_to_go_on(pages=pages, missing=missing.values(), found=len(wanted) - len(missing))
+            return _is_past(page, missing) or not pays_to_go_on(
+                pages=pages, missing=missing.values(), found=len(wanted) - len(missing), of_all=deployment is None
+            )
 
         try:
             await search(self._list(deployment, wanted), take)
@@ -84,7 +83,8 @@ class LookAtRuns:
                 self.desk.release(each)
             return []
         for each in missing.values():
-            each.runs_reach = Reach.NOTHING if deployment else Reach.DEPLOYMENT
+            if not self.desk.is_young(each):
+                each.runs_reach = Reach.NOTHING if deployment else Reach.DEPLOYMENT
         return list(missing.values())
 
     def _list(self, deployment: str | None, wanted: Sequence[Followed]) -> Pager[DeploymentRun]:
@@ -111,8 +111,15 @@ class LookAtRuns:
             self.desk.release(followed)
 
 
+def _end_of(run: DeploymentRun) -> datetime:
+    """Give the time by which runs are taken from a page: those that have ended in the order in which they did."""
+    return run.completed_at or _NEVER
+
+
 def _is_past(page: Page[DeploymentRun], missing: dict[str, Followed]) -> bool:
     """Tell whether a newest-first list has come to runs that are older than all that are missing."""
+    if not missing:
+        return True
     times = [each.triggered for each in missing.values()]
     known = [time for time in times if time is not None]
     if not page.items or len(known) < len(times):

@@ -133,7 +133,7 @@ class LookAtSessions:
         if doubt.thoroughly and self.desk.wants(followed):
             session = await self.reader.session(session_id)
             self.desk.see_session(followed, session)
-            if doubt.unlisted and is_at_work(session):
+            if doubt.unlisted and is_at_work(session) and not self.desk.is_young(followed):
                 followed.sessions_reach = Reach.NOTHING
         if not self.desk.wants(followed):
             return

@@ -74,6 +74,25 @@ class Sink(Protocol):
         ...
 
 
+class ClosedError(Exception):
+    """Nobody puts anything into the mailbox any more."""
+
+
+class OneReader:
+    """Lets one task at a time into a block."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+
+    def __enter__(self) -> None:
+        if self._is_taken:
+            raise RuntimeError("Only one task may iterate at a time")
+        self._is_taken = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_taken = False
+
+
 class Mailbox(Generic[N]):
     """News in the order in which they came, for one reader."""
 
@@ -102,6 +121,11 @@ class Mailbox(Generic[N]):
         """
         self._error = error
         self._wake()
+
+    def close(self) -> None:
+        """Have the reader fail with ``ClosedError`` at once, whatever is still there."""
+        self._news.clear()
+        self.fail(ClosedError())
 
     async def get(self) -> N:
         """Wait for news.

@@ -9,7 +9,7 @@ import attrs
 from qoder_async.following.followed import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from qoder_async.following.followed import Followed
 
@@ -86,21 +86,23 @@ def cost_without(due: Iterable[Followed]) -> int:
     return len(set(deployments) - {None}) + deployments.count(None)
 
 
-def pays_to_go_on(*, pages: int, missing: Iterable[Followed], found: int) -> bool:
-    """Say whether to read one more page of the list of all deployments.
+def pays_to_go_on(*, pages: int, missing: Collection[Followed], found: int, of_all: bool) -> bool:
+    """Say whether to read one more page of a list: it may cost what it saves.
 
-    It may cost what it saves. Runs of which nothing is known but an id may be anywhere, so that the list has to show
-    some of them to be worth reading on.
+    Runs of which nothing is known but an id may be anywhere, so that the list of all has to show some of them to be
+    worth reading on.
 
     Args:
         pages: How many pages were read.
         missing: What was looked for and not found yet.
         found: How many were found.
+        of_all: Whether it is the list of all deployments.
 
     Returns:
         Whether it pays.
     """
-    missing = list(missing)
+    if not of_all:
+        return pages < len(missing)
     known = {each.deployment_id for each in missing} - {None}
-    blind = any(each.deployment_id is None for each in missing)
-    return bool(missing) and pages < len(known) + (found + _BLIND_PAGES if blind else 0)
+    is_blind = any(each.deployment_id is None for each in missing)
+    return bool(missing) and pages < len(known) + (found + _BLIND_PAGES if is_blind else 0)

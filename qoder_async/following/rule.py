@@ -36,6 +36,7 @@ _AT_WORK = frozenset(
         SessionStatus.QUEUED,
     }
 )
+_AT_REST = frozenset({SessionStatus.IDLE, SessionStatus.TERMINATED, SessionStatus.CANCELLED})
 _ENDED_BY_STATUS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED})
 
 
@@ -194,7 +195,8 @@ def _is_given_up(event: SessionEvent, session: Session | None) -> bool:
     word = _retry_word(event)
     if word in _GIVEN_UP:
         return True
-    return word != _RETRYING and session is not None and not is_at_work(session)
+    is_at_rest = session is not None and session.status in _AT_REST and not is_at_work(session)
+    return word != _RETRYING and is_at_rest
 
 
 def _retry_word(event: SessionEvent) -> str | None:

@@ -98,9 +98,14 @@ class Tracker:
             heapq.heappop(self._deadlines)[2].sink.put(TimeUp())
 
     async def _look(self, due: list[Followed]) -> None:
+        """Look at runs; one that hangs keeps nobody waiting whose session is known."""
+        runs = [each for each in due if not each.needs_session]
         try:
-            await self._runs.at([each for each in due if not each.needs_session])
-            await self._sessions.at([each for each in due if each.needs_session and self.desk.wants(each)])
+            async with asyncio.TaskGroup() as looks:
+                if sessions := [each for each in due if each.needs_session]:
+                    looks.create_task(self._sessions.at(sessions))
+                await self._runs.at(runs)
+                await self._sessions.at([each for each in runs if each.needs_session and self.desk.wants(each)])
         finally:
             for each in due:
                 self.desk.release(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from qoder_async._wire.ids import id_of
 from qoder_async.errors import ConfigurationError, RunTimeoutError
 from qoder_async.following.change import traits_of
-from qoder_async.following.news import Ended, Lost, Mailbox, Seen, TimeUp
+from qoder_async.following.news import ClosedError, Ended, Lost, Mailbox, OneReader, Seen, TimeUp
 from qoder_async.following.tracker import Subscription
 from qoder_async.models import DeploymentRun
 from qoder_async.options import Poll, seconds
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from qoder_async.following.finished import FinishedRun
     from qoder_async.following.news import News
     from qoder_async.following.tracker import Tracker
+
+_WITHOUT_PAUSE = 1000
+"""How many runs are entered into the books before others get their turn."""
 
 OnUpdate = Callable[[DeploymentRun], object]
 """A plain or async function that is told of a run when it is first seen and whenever it has changed."""
@@ -105,6 +109,7 @@ class EndingRuns:
         self._failures: dict[str, Exception] = {}
         self._mailbox: Mailbox[News] = Mailbox()
         self._subscription: Subscription | None = None
+        self._one_reader = OneReader()
         self._has_left = False
         self._time_is_up = False
         self._unhandled: News | None = None
@@ -124,8 +129,14 @@ class EndingRuns:
             raise ConfigurationError("as_completed can be entered only once; call it anew")
         self._subscription = Subscription(self._tracker(), self._mailbox, self._timeout)
         await self._subscription.__aenter__()
-        for run in self._pending.values():
-            self._subscription.follow(run, self._poll)
+        try:
+            for number, run in enumerate(list(self._pending.values()), 1):
+                self._subscription.follow(run, self._poll)
+                if not number % _WITHOUT_PAUSE:
+                    await asyncio.sleep(0)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -135,6 +146,7 @@ class EndingRuns:
         traceback: TracebackType | None,
     ) -> None:
         self._has_left = True
+        self._mailbox.close()
         if self._subscription is not None:
             await self._subscription.__aexit__(exc_type, exc, traceback)
 
@@ -144,19 +156,25 @@ class EndingRuns:
     async def __anext__(self) -> FinishedRun:
         if self._subscription is None:
             raise ConfigurationError("as_completed must be entered before it is iterated: async with … as ending")
-        while self._pending and not self._has_left:
-            if self._time_is_up:
-                raise self._too_late()
-            # News whose handling is cut short are handled again: the end of a run comes only once.
-            news = self._unhandled or await self._mailbox.get()
-            self._unhandled = news
-            finished = await self._handle(news)
-            self._unhandled = None
-            if finished is not None:
-                return finished
+        with self._one_reader:
+            while self._pending and not self._has_left:
+                if self._time_is_up:
+                    raise self._too_late()
+                # News whose handling is cut short are handled again: the end of a run comes only once.
+                self._unhandled = self._unhandled or await self._next_news()
+                finished = await self._handle(self._unhandled)
+                self._unhandled = None
+                if finished is not None:
+                    return finished
         raise StopAsyncIteration
 
-    async def _handle(self, news: News) -> FinishedRun | None:
+    async def _next_news(self) -> News | None:
+        try:
+            return await self._mailbox.get()
+        except ClosedError:  # the block was left by another task
+            return None
+
+    async def _handle(self, news: News | None) -> FinishedRun | None:
         match news:
             case Seen(run):
                 self._pending[run.id] = run
@@ -170,6 +188,8 @@ class EndingRuns:
                 self._failures[run_id] = error
             case TimeUp():
                 self._time_is_up = True
+            case None:
+                pass
             case _:
                 assert_never(news)
         return None

@@ -17,7 +17,7 @@ from qoder_async._wire.query import read_time
 from qoder_async.errors import ConfigurationError
 from qoder_async.following.cadence import next_wait
 from qoder_async.following.change import ChangeKind, RunChange, fingerprint, traits_of
-from qoder_async.following.news import Ended, Lost, Mailbox, News, Seen
+from qoder_async.following.news import ClosedError, Ended, Lost, Mailbox, News, OneReader, Seen
 from qoder_async.following.rule import judge
 from qoder_async.following.scout import Scout
 from qoder_async.following.tracker import Subscription
@@ -88,6 +88,7 @@ class RunChanges:
         self._failures: dict[str, Exception] = {}
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
+        self._one_reader = OneReader()
         self._has_left = False
 
     @property
@@ -127,6 +128,7 @@ class RunChanges:
         traceback: TracebackType | None,
     ) -> None:
         self._has_left = True
+        self._mailbox.close()
         if self._subscription is None or self._task is None:
             return
         self._task.cancel()
@@ -141,13 +143,18 @@ class RunChanges:
     async def __anext__(self) -> RunChange:
         if self._state is None:
             raise ConfigurationError("watch must be entered before it is iterated: async with … as changes")
-        while not self._has_left:
-            if self._ready:
-                change = self._ready.popleft()
-                self._state.deliver(change)
-                self._remember(change)
-                return change
-            self._handle(self._kept.popleft() if self._kept else await self._mailbox.get(), self._state)
+        with self._one_reader:
+            while not self._has_left:
+                if self._ready:
+                    change = self._ready.popleft()
+                    self._state.deliver(change)
+                    self._remember(change)
+                    return change
+                try:
+                    news = self._kept.popleft() if self._kept else await self._mailbox.get()
+                except ClosedError:  # the block was left by another task
+                    break
+                self._handle(news, self._state)
         raise StopAsyncIteration
 
     # How it begins
