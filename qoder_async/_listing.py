@@ -9,9 +9,9 @@ import attrs
 from qoder_async._http.call import Call
 from qoder_async._walk import Fetched, Identified, Ready, Records
 from qoder_async._wire.cursors import CursorStyle, Envelope
-from qoder_async._wire.decode import InvalidRecord, RawRecord, open_page, split_page
+from qoder_async._wire.decode import RawRecord, open_page, split_page
 from qoder_async._wire.failures import request_id
-from qoder_async._wire.headers import hide, hide_in_bytes
+from qoder_async._wire.headers import hide
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import BadRequestError
 from qoder_async.models import Record
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from qoder_async._http.transport import Transport
     from qoder_async._wire.cursors import Cursor
     from qoder_async._wire.decode import OpenPage, SplitPage
-    from qoder_async._wire.headers import Redacted
 
 T = TypeVar("T", bound=Record)
 F = TypeVar("F")
@@ -102,33 +101,8 @@ class Listing(Generic[T]):
         return Call(method="GET", path=self.path, query=query, parse=parse)
 
     def _read(self, answer: Answer) -> Fetched[T]:
-        page = open_page(answer.body, self.model)
-        return _fetched(_Records(page, answer.token), page, answer)
-
-
-@attrs.frozen
-class _Records(Generic[T]):
-    """The records of a page, decoded when they are asked for."""
-
-    _page: OpenPage[T]
-    _token: Redacted
-
-    def __len__(self) -> int:
-        return len(self._page)
-
-    def part(self, start: int, stop: int) -> list[T | InvalidRecord]:
-        return [
-            self._clean(record) if isinstance(record, InvalidRecord) else record
-            for record in self._page.part(start, stop)
-        ]
-
-    def id_at(self, index: int) -> str | None:
-        return self._page.id_at(index)
-
-    def _clean(self, record: InvalidRecord) -> InvalidRecord:
-        """Keep the token out of the error that a record will become, should the service have put it there."""
-        problems = tuple(hide(problem, self._token) for problem in record.problems)
-        return attrs.evolve(record, problems=problems, raw=hide_in_bytes(record.raw, self._token))
+        page = open_page(answer.body, self.model, answer.token)
+        return _fetched(page, page, answer)
 
 
 def _read_raw(answer: Answer) -> Fetched[RawRecord]:

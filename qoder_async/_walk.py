@@ -175,7 +175,8 @@ class Walk(Generic[T]):
                 here = self._after(records, start - 1) if start > first else self.cursor
                 yield Step(items=[], next_cursor=here, error=_at(error, here), is_page=False)
                 return
-            brings_new = brings_new or len(valid) < len(part) or self._came.lacks_any(valid)
+            is_sound = len(valid) == len(part)
+            brings_new = brings_new or not is_sound or self._came.lacks_any(valid)
             # Runs that appear at the head push others onto the next page, where they come a second time.
             items = self._delivered.take(wanted)
             if self._delivered is not self._came:
@@ -190,7 +191,7 @@ class Walk(Generic[T]):
             if breaks:
                 yield self._broken(fetched, records, items, part[end], start + end)
                 return
-            problems = self._problems(part, fetched)
+            problems = () if is_sound else self._problems(part, fetched)
             start += len(part)
             if is_rest:
                 yield self._whole(fetched, items, problems, is_empty=not brings_new)

@@ -14,6 +14,7 @@ from qoder_async._http.call import Call
 from qoder_async._http.clock import Clock
 from qoder_async._http.connections import Connections
 from qoder_async._http.pacing import Pacing
+from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.response import Response
 from qoder_async._http.tokens import TokenProvider, Tokens, TokenSource, seal_source
 from qoder_async._http.traits import Traits
@@ -21,6 +22,7 @@ from qoder_async._http.transport import Settings, Transport
 from qoder_async._wire.headers import Redacted, Unfit, base_headers, seal_headers
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import ConfigurationError
+from qoder_async.following.tracker import Tracker
 from qoder_async.options import (
     BASE_URL_VARIABLE,
     TOKEN_VARIABLES,
@@ -28,6 +30,7 @@ from qoder_async.options import (
     RetryPolicy,
     check_base_url,
     seconds,
+    settle_base_url,
     token_from_environment,
     whole_number,
 )
@@ -70,10 +73,10 @@ class ClientChanges(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class _Options:
-    """The settings that differ between clients over the same connections, as they were given."""
+    """The settings that differ between clients over the same connections."""
 
     token: TokenSource = attrs.field(repr=False)
-    base_url: str | URL
+    base_url: URL
     timeout: float | timedelta
     retry: RetryPolicy
     pace: Pace | None
@@ -84,9 +87,9 @@ class _Options:
     on_attempt: AttemptHook | None
 
     def settings(self, tokens: Tokens) -> Settings:
-        """Check them."""
+        """Check what is not checked yet."""
         return Settings(
-            base_url=check_base_url(self.base_url, None, allow_insecure=self.allow_insecure),
+            base_url=self.base_url,
             headers=base_headers(self.headers, workspace_id=self.workspace_id),
             tokens=tokens,
             timeout=seconds(self.timeout, "timeout"),
@@ -168,7 +171,7 @@ class AsyncQoder:
         del token, headers
         options = _Options(
             token=source,
-            base_url=check_base_url(base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=allow_insecure),
+            base_url=settle_base_url(base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=allow_insecure),
             timeout=timeout,
             retry=retry,
             pace=pace,
@@ -191,8 +194,9 @@ class AsyncQoder:
 
     def _assemble(self, transport: Transport) -> None:
         self._transport = transport
-        self.deployments = Deployments(transport)
-        self.runs = Runs(transport)
+        trackers = PerLoop(lambda: Tracker(transport))
+        self.deployments = Deployments(transport, trackers)
+        self.runs = Runs(transport, trackers)
         self.sessions = Sessions(transport)
 
     def __repr__(self) -> str:
@@ -251,12 +255,15 @@ class AsyncQoder:
             changed["token"] = seal_source(changed["token"])
         if "headers" in changed:
             changed["headers"] = seal_headers(changed["headers"])
-        if "base_url" in changed and changed["base_url"] is None:
-            raise ConfigurationError("base_url must be an address here; leave it out to keep the one there is")
         unknown = sorted(changed.keys() - ClientChanges.__annotations__.keys())
         if unknown:
             allowed = ", ".join(ClientChanges.__annotations__)
             raise ConfigurationError(f"with_options cannot change {', '.join(unknown)}, only {allowed}")
+        changed["base_url"] = check_base_url(
+            changed.get("base_url", self._options.base_url),
+            "base_url",
+            allow_insecure=changed.get("allow_insecure", self._options.allow_insecure),
+        )
         other = object.__new__(type(self))
         other._options = attrs.evolve(self._options, **changed)
         other._owns_connections = False

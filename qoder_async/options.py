@@ -195,7 +195,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def check_base_url(value: str | URL | None, from_environment: str | None, *, allow_insecure: bool) -> URL:
+def settle_base_url(value: str | URL | None, from_environment: str | None, *, allow_insecure: bool) -> URL:
     """Settle which service to speak to.
 
     Args:
@@ -207,13 +207,29 @@ def check_base_url(value: str | URL | None, from_environment: str | None, *, all
         The base of every address, without a slash at its end.
 
     Raises:
+        ConfigurationError: What was chosen cannot be the base of an address.
+    """
+    if value is not None:
+        return check_base_url(value, "base_url", allow_insecure=allow_insecure)
+    if from_environment and from_environment.strip():
+        return check_base_url(from_environment, BASE_URL_VARIABLE, allow_insecure=allow_insecure)
+    return URL(DEFAULT_BASE_URL)
+
+
+def check_base_url(value: str | URL, argument: str, *, allow_insecure: bool) -> URL:
+    """Check the address of a service.
+
+    Args:
+        value: The address.
+        argument: What the error calls it.
+        allow_insecure: Whether the token may travel in the clear to another machine.
+
+    Returns:
+        The base of every address, without a slash at its end.
+
+    Raises:
         ConfigurationError: It is no http(s) address, carries what does not belong there, or is not encrypted.
     """
-    argument = "base_url"
-    if value is None and from_environment and from_environment.strip():
-        value, argument = from_environment, BASE_URL_VARIABLE
-    elif value is None:
-        value = DEFAULT_BASE_URL
     url = _parse_url(value)
     # The message never quotes the address: it may hold a password.
     if url is None or url.scheme not in ("http", "https") or not url.host:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import aiohttp
 import pytest
+from support.canary import TOKEN, find_leaks
 from support.payloads import RUN
 
 from qoder_async import UNSET, AsyncQoder, BadRequestError, ConfigurationError, Pace, RetryPolicy, ServerError
@@ -382,8 +383,35 @@ async def test_an_id_of_an_error_reaches_the_caller(mocked, make_client):
 def test_with_options_does_not_fall_back_to_another_service(monkeypatch):
     """``None`` means "look into the environment" only to the constructor."""
     monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
-    with pytest.raises(ConfigurationError, match=r"^base_url must be an address here"):
+    with pytest.raises(ConfigurationError, match=r"^base_url must be an address like"):
         AsyncQoder("pt-test").with_options(base_url=None)
+
+
+def test_with_options_does_not_let_the_token_travel_in_the_clear():
+    client = AsyncQoder("pt-test", base_url="http://10.0.0.1/api", allow_insecure=True)
+    for changes in ({"allow_insecure": False}, {"allow_insecure": False, "base_url": "http://10.0.0.2"}):
+        with pytest.raises(ConfigurationError, match=r"^base_url is http:// .* pass allow_insecure=True"):
+            client.with_options(**changes)
+    with pytest.raises(ConfigurationError, match=r"^base_url is http:// and '10.0.0.1' is not this machine"):
+        AsyncQoder("pt-test").with_options(base_url="http://10.0.0.1/api")
+
+
+def test_with_options_takes_an_address_in_the_clear_where_that_is_allowed():
+    client = AsyncQoder("pt-test").with_options(base_url="http://10.0.0.1/api/", allow_insecure=True)
+    assert repr(client) == "<AsyncQoder http://10.0.0.1/api>"
+    assert repr(client.with_options(timeout=5)) == "<AsyncQoder http://10.0.0.1/api>"
+    assert repr(client.with_options(base_url="http://10.0.0.2")) == "<AsyncQoder http://10.0.0.2>"
+    safe = client.with_options(base_url="https://safe.test", allow_insecure=False)
+    assert repr(safe) == "<AsyncQoder https://safe.test>"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://10.0.0.1"])
+def test_a_bad_address_of_the_environment_is_named_so_and_does_not_show_the_token(monkeypatch, address):
+    monkeypatch.setenv("QODER_BASE_URL", address)
+    monkeypatch.setenv("QODER_PAT", TOKEN)
+    with pytest.raises(ConfigurationError, match=r"^QODER_BASE_URL (must be|is http://)") as caught:
+        AsyncQoder()
+    assert find_leaks(caught.value) == []
 
 
 @pytest.mark.parametrize(

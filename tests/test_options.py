@@ -17,6 +17,7 @@ from qoder_async.options import (
     DEFAULT_BASE_URL,
     check_base_url,
     seconds,
+    settle_base_url,
     token_from_environment,
     whole_number,
 )
@@ -179,7 +180,7 @@ def test_no_token_names_both_variables(environ):
     ],
 )
 def test_the_service_to_speak_to(value, environment, expected):
-    found = check_base_url(value, environment, allow_insecure=False)
+    found = settle_base_url(value, environment, allow_insecure=False)
     assert str(found).rstrip("/") == expected.rstrip("/")
     assert not found.path.endswith("/") or found.path == "/"
 
@@ -188,18 +189,18 @@ def test_the_service_to_speak_to(value, environment, expected):
     "value",
     ["", " ", "qoder.com", "api.qoder.com/api", "//api.qoder.com", "/api/v1", "ftp://api.qoder.com", "file:///etc",
      "ws://api.qoder.com", "https://", "https:///x", "https:api.qoder.com", "http://[::1", "https://x:port/",
-     "https://x:99999/", "javascript:alert(1)", 7, True, b"https://x", ["https://x"], object()],
+     "https://x:99999/", "javascript:alert(1)", None, 7, True, b"https://x", ["https://x"], object()],
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_address_is_refused(value):
     with pytest.raises(ConfigurationError, match=f"^base_url must be an address like '{DEFAULT_BASE_URL}'"):
-        check_base_url(value, None, allow_insecure=True)
+        check_base_url(value, "base_url", allow_insecure=True)
 
 
 @pytest.mark.parametrize("value", ["https://exa mple.com", "https://a\nb.com/", "https://a\0b", "https://[::x]/"])
 def test_an_address_whose_host_is_none_is_refused(value):
     with pytest.raises(ConfigurationError, match=r"^base_url must be"):
-        check_base_url(value, None, allow_insecure=True)
+        check_base_url(value, "base_url", allow_insecure=True)
 
 
 @pytest.mark.parametrize(
@@ -209,13 +210,15 @@ def test_an_address_whose_host_is_none_is_refused(value):
 )  # fmt: skip
 def test_what_does_not_belong_into_the_address_is_refused_and_not_quoted(value):
     with pytest.raises(ConfigurationError, match=r"^base_url must be scheme, host and path only") as caught:
-        check_base_url(value, None, allow_insecure=False)
+        check_base_url(value, "base_url", allow_insecure=False)
     assert "canary" not in str(caught.value)
 
 
 def test_a_bad_address_of_the_environment_is_named_so():
     with pytest.raises(ConfigurationError, match=r"^QODER_BASE_URL must be an address"):
-        check_base_url(None, "qoder.com", allow_insecure=False)
+        settle_base_url(None, "qoder.com", allow_insecure=False)
+    with pytest.raises(ConfigurationError, match=r"^QODER_BASE_URL is http://"):
+        settle_base_url(None, "http://qoder.com", allow_insecure=False)
 
 
 @pytest.mark.parametrize(
@@ -224,14 +227,14 @@ def test_a_bad_address_of_the_environment_is_named_so():
 def test_the_token_does_not_travel_in_the_clear(host):
     value = f"http://{host}/api"
     with pytest.raises(ConfigurationError, match=r"in the clear: use https://, or pass allow_insecure=True"):
-        check_base_url(value, None, allow_insecure=False)
-    assert str(check_base_url(value, None, allow_insecure=True)) == value
+        check_base_url(value, "base_url", allow_insecure=False)
+    assert str(check_base_url(value, "base_url", allow_insecure=True)) == value
 
 
 @given(st.text() | st.text().map(lambda rest: f"https://{rest}") | st.from_regex(r"https?://[^\s/]{0,9}/.{0,9}"))
 def test_any_text_is_an_address_or_refused(value):
     try:
-        found = check_base_url(value, None, allow_insecure=True)
+        found = check_base_url(value, "base_url", allow_insecure=True)
     except ConfigurationError:
         return
     assert found.scheme in ("http", "https")

@@ -7,7 +7,7 @@ an `InvalidRecord`. What is wrong with one record never costs the others anythin
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
@@ -22,6 +22,7 @@ from qoder_async._wire.envelope import (
     read_members,
     without_mark,
 )
+from qoder_async._wire.headers import Redacted, hide, hide_in_bytes
 from qoder_async._wire.lenient_record import decode_leniently
 from qoder_async._wire.record_id import read_id
 from qoder_async.models import Record
@@ -46,6 +47,8 @@ T = TypeVar("T", bound=Record)
 @attrs.frozen
 class InvalidRecord:
     """Stands in a page at the place of a record that cannot be decoded.
+
+    Its problems and bytes become those of an error, so a page keeps the token out of them.
 
     Attributes:
         index: Its place in the page, from 0.
@@ -98,6 +101,7 @@ class OpenPage(Generic[T]):
     Attributes:
         pieces: The records, each a view of its bytes within the body.
         model: What they are.
+        token: The token that the request carried, which a service may echo.
         first_id: The id of the first record, as the page says.
         last_id: The id of the last record, as the page says.
         has_more: Whether the list goes on; `None` where the page does not say.
@@ -106,6 +110,7 @@ class OpenPage(Generic[T]):
 
     pieces: list[msgspec.Raw] = attrs.field(repr=False)
     model: type[T]
+    token: Redacted
     first_id: str | None
     last_id: str | None
     has_more: bool | None
@@ -114,20 +119,24 @@ class OpenPage(Generic[T]):
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def part(self, start: int, stop: int) -> list[T | InvalidRecord]:
+    def part(self, start: int, stop: int) -> Sequence[T | InvalidRecord]:
         """Decode some of the records, an `InvalidRecord` at the place of each that cannot be decoded."""
         raws = [bytes(piece) for piece in self.pieces[start:stop]]
         records = _decode_at_once(raws, self.model)
         if len(records) == len(raws):
-            return [*records]
-        return [_decode_in_place(raw, self.model, start + index) for index, raw in enumerate(raws)]
+            return records
+        return [self._decode(raw, start + index) for index, raw in enumerate(raws)]
 
     def id_at(self, index: int) -> str | None:
         """Read the id of a record, as well as it can be read; `None` where it has none."""
         return read_id(bytes(self.pieces[index]))
 
+    def _decode(self, raw: bytes, index: int) -> T | InvalidRecord:
+        record = _decode_in_place(raw, self.model, index)
+        return _without(self.token, record) if isinstance(record, InvalidRecord) else record
 
-def open_page(body: bytes, model: type[T]) -> OpenPage[T]:
+
+def open_page(body: bytes, model: type[T], token: Redacted) -> OpenPage[T]:
     """Read a page of a list without decoding its records.
 
     Raises:
@@ -138,6 +147,7 @@ def open_page(body: bytes, model: type[T]) -> OpenPage[T]:
     return OpenPage(
         envelope.data,
         model,
+        token,
         envelope.first_id or None,
         envelope.last_id or None,
         envelope.has_more,
@@ -249,3 +259,8 @@ def _decode_oddity(raw: bytes, model: type[T], index: int) -> T | InvalidRecord:
     except NotJSONError as error:
         problems = (f"{path}: {error}",)
     return InvalidRecord(index, read_id(raw), problems, raw)
+
+
+def _without(token: Redacted, record: InvalidRecord) -> InvalidRecord:
+    problems = tuple(hide(problem, token) for problem in record.problems)
+    return attrs.evolve(record, problems=problems, raw=hide_in_bytes(record.raw, token))

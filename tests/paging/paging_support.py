@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl
 import attrs
 
 from qoder_async import AsyncQoder, QoderError, RetryPolicy
+from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.traits import Traits
+from qoder_async.following.tracker import Tracker
 from qoder_async.resources import Deployments, Runs, Sessions
 
 if TYPE_CHECKING:
@@ -166,6 +168,7 @@ class ScriptedTransport:
         self.traits = Traits()
         self.queries: list[dict[str, str]] = []
         self._script = script
+        self._trackers = PerLoop(lambda: Tracker(self))  # type: ignore[arg-type]
 
     async def send(self, call: Any) -> Any:
         query = dict(parse_qsl(call.query, keep_blank_values=True))
@@ -178,7 +181,7 @@ class ScriptedTransport:
 
     @property
     def runs(self) -> Runs:
-        return Runs(self)  # type: ignore[arg-type]
+        return Runs(self, self._trackers)  # type: ignore[arg-type]
 
     @property
     def sessions(self) -> Sessions:
@@ -186,7 +189,7 @@ class ScriptedTransport:
 
     @property
     def deployments(self) -> Deployments:
-        return Deployments(self)  # type: ignore[arg-type]
+        return Deployments(self, self._trackers)  # type: ignore[arg-type]
 
 
 def in_turn(*bodies: bytes) -> Callable[[dict[str, str]], bytes]:

@@ -152,6 +152,14 @@ async def test_a_list_of_bad_records_only(kind, how):
     assert len(transport.queries) == 3
 
 
+async def test_pages_of_bad_records_are_not_taken_for_a_list_that_does_not_end():
+    raws = {f"sess_{n}": BAD["wrong type"](session_record(f"sess_{n}")) for n in range(110)}
+    transport = ScriptedTransport(Book(raws))
+    walked = await walk(_list(transport, "sessions", page_size=1, on_invalid="skip"))
+    assert (walked.ids, len(walked.problems), walked.error) == ([], 110, None)
+    assert len(transport.queries) == 110
+
+
 @pytest.mark.parametrize("kind", ["runs", "sessions", "events"])
 @pytest.mark.parametrize("how", ["wrong type", "id missing"])
 @pytest.mark.parametrize("page_size", [1, 7, 40, 100, 1000])

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from qoder_async._wire import decode
+from qoder_async._wire.headers import Redacted
 from qoder_async.models import Deployment, DeploymentRun, Record, Session, SessionEvent
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -159,9 +160,9 @@ GENERATED: dict[type[Record], st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
-def decode_page(body: bytes, model: type) -> SimpleNamespace:
+def decode_page(body: bytes, model: type, token: str = "pt-x") -> SimpleNamespace:
     """Open a page and decode all of it."""
-    page = decode.open_page(body, model)
+    page = decode.open_page(body, model, Redacted(token))
     records = page.part(0, len(page))
     return SimpleNamespace(
         records=records,

@@ -229,8 +229,9 @@ def test_decoding_what_is_documented_does_not_import_cattrs():
     code = (
         "import sys, pathlib\n"
         "from qoder_async._wire.decode import open_page\n"
+        "from qoder_async._wire.headers import Redacted\n"
         "from qoder_async.models import DeploymentRun\n"
-        "page = open_page(pathlib.Path(sys.argv[1]).read_bytes(), DeploymentRun);"
+        "page = open_page(pathlib.Path(sys.argv[1]).read_bytes(), DeploymentRun, Redacted('pt-x'));"
         "assert len(page.part(0, 2)) == 2; assert 'cattrs' not in sys.modules"
     )
     path = FIXTURES / "runs_list_extended.json"

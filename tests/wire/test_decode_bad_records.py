@@ -146,6 +146,18 @@ def test_all_problems_of_a_record_are_listed():
     }
 
 
+def test_the_token_is_kept_out_of_a_bad_record_and_a_good_one_is_left_as_it_came():
+    token = "pt-canary/1"
+    good, bad = changed(session_id=token), changed(session_id=token, agent={"id": "a", "version": token})
+    escaped = bad.replace(b"/", rb"\/")
+    run, *records = decode_page(page_of(good, bad, escaped), DeploymentRun, token).records
+
+    assert (run.session_id, run.raw) == (token, good)
+    for record, sent in zip(records, (bad, escaped), strict=True):
+        assert record.problems == (f"data[{record.index}].agent.version: expected int, got '[redacted]'",)
+        assert record.raw == sent.replace(rb"\/", b"/").replace(token.encode(), b"[redacted]")
+
+
 def test_paths_go_into_arrays():
     payload = load("deployment_current")
     payload["vault_ids"] = ["vault_1", None]
