@@ -13,6 +13,7 @@ from qoder_async.following.look_at_runs import LookAtRuns
 from qoder_async.following.look_at_sessions import LookAtSessions
 from qoder_async.following.news import TimeUp
 from qoder_async.following.reader import Reader
+from qoder_async.following.walks import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -82,7 +83,7 @@ class Tracker:
                         tasks.create_task(self._look(due))
                     await self._pause(tasks)
         except BaseExceptionGroup as group:
-            error = _first(group)
+            error = first_of(group)
         except Exception as plain:  # noqa: BLE001  whatever it is, nobody may wait for ever
             error = plain
         crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
@@ -181,11 +182,3 @@ class Subscription:
     ) -> None:
         self._tracker.desk.leave(self.sink, list(self._run_ids))
         await self._tracker.leave(self)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first single exception of a group of groups."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

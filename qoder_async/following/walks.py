@@ -51,6 +51,9 @@ async def for_each(things: Sequence[T], do: Callable[[T], Coroutine[Any, Any, No
     Args:
         things: The things.
         do: What to do.
+
+    Raises:
+        Exception: What the first that failed has raised; the others are ended.
     """
     left = iter(things)
 
@@ -58,6 +61,27 @@ async def for_each(things: Sequence[T], do: Callable[[T], Coroutine[Any, Any, No
         for thing in left:
             await do(thing)
 
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(_AT_ONCE, len(things))):
-            workers.create_task(work())
+    error: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(_AT_ONCE, len(things))):
+                workers.create_task(work())
+    except BaseExceptionGroup as group:
+        error = first_of(group)
+    if error is not None:
+        raise error
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first single exception of a group, which may hold further groups.
+
+    Args:
+        group: The group.
+
+    Returns:
+        The exception.
+    """
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class WatchState:
         state = {
             "v": _VERSION,
             "looked_at": self.looked_at.isoformat(),
-            "known": list(self.known),
+            "known": {run_id: math.ceil(time.timestamp()) for run_id, time in self.known.items()},
             "unfinished": self.unfinished,
         }
         return json.dumps(state, separators=(",", ":"))
@@ -114,7 +115,7 @@ def read_state(text: str) -> WatchState | None:
         return None
     try:
         state = _read(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         state = None
     if state is None:
         raise ConfigurationError(
@@ -125,12 +126,12 @@ def read_state(text: str) -> WatchState | None:
 
 def _read(state: dict[str, Any]) -> WatchState | None:
     looked_at = datetime.fromisoformat(state["looked_at"])
-    known, unfinished = state["known"], state["unfinished"]
-    if state["v"] != _VERSION or looked_at.tzinfo is None or not isinstance(known, list):
+    known = {run_id: datetime.fromtimestamp(time, UTC) for run_id, time in state["known"].items()}
+    unfinished = state["unfinished"]
+    if state["v"] != _VERSION or looked_at.tzinfo is None:
         return None
     if not all(is_id(run_id) for run_id in (*known, *unfinished)):
         return None
     if not all(isinstance(mark, str) for mark in unfinished.values()):
         return None
-    # When they were triggered is not kept: they count as new, and are forgotten a little later than they might be.
-    return WatchState(looked_at.astimezone(UTC), dict.fromkeys(known, looked_at), dict(unfinished))
+    return WatchState(looked_at.astimezone(UTC), known, dict(unfinished))

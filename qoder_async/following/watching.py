@@ -14,7 +14,7 @@ import attrs
 from qoder_async._http.retry import is_passing_error
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
-from qoder_async.errors import ConfigurationError
+from qoder_async.errors import ConfigurationError, NotFoundError
 from qoder_async.following.cadence import next_wait
 from qoder_async.following.change import ChangeKind, RunChange, fingerprint, traits_of
 from qoder_async.following.news import ClosedError, Ended, Lost, Mailbox, News, OneReader, Seen
@@ -84,6 +84,7 @@ class RunChanges:
         self._kept: deque[News | _Found | _Looked] = deque()
         self._ready: deque[RunChange] = deque()
         self._noticed: dict[str, datetime] = {}
+        self._looked_at: datetime | None = None
         self._last: dict[str, DeploymentRun] = {}
         self._failures: dict[str, Exception] = {}
         self._subscription: Subscription | None = None
@@ -220,33 +221,38 @@ class RunChanges:
     # How it goes on
 
     async def _keep_looking(self, scout: Scout, tracker: Tracker) -> None:
-        clock, state = tracker.clock, self._state
-        assert state is not None  # noqa: S101  it has begun
-        began, looked_at = clock.now(), state.looked_at
+        clock = tracker.clock
+        began = clock.now()
         try:
             while True:
                 jitter = random.random()  # noqa: S311  spreads looks, guards nothing
                 await clock.sleep(next_wait(self._poll, clock.now() - began, jitter))
                 if len(self._mailbox) >= _MOST_UNREAD:
                     continue
-                at, back_to = scout.now(), looked_at - LOOK_BACK
-                self._take(await scout.look(lambda back_to=back_to: back_to), at)  # type: ignore[misc]
-                looked_at = max(at, looked_at)
+                at = scout.now()
+                self._take(await scout.look(self._back_to), at)
         except Exception as error:  # noqa: BLE001  whatever it is, the reader has to learn it
             self._mailbox.fail(error)
 
     def _take(self, found: list[DeploymentRun], at: datetime) -> None:
         """Take what a look has found, all at once: a look that is cut short leaves nothing behind."""
         for run in found:
-            if run.id in self._noticed:
-                continue
+            was_noticed = run.id in self._noticed
             self._noticed[run.id] = time_of(run)
+            if was_noticed:
+                continue
             finished = judge(run)
             self._mailbox.put(_Found(run, finished))
             if finished is None:
                 self._follow(run, knows=run)
         self._mailbox.put(_Looked(at))
-        self._noticed = {run_id: time for run_id, time in self._noticed.items() if time >= at - LOOK_BACK}
+        self._looked_at = at if self._looked_at is None else max(at, self._looked_at)
+        self._noticed = {run_id: time for run_id, time in self._noticed.items() if time >= self._back_to()}
+
+    def _back_to(self) -> datetime:
+        """Tell how far back the next look goes; runs before are forgotten."""
+        assert self._looked_at is not None  # noqa: S101  the first look is told otherwise
+        return self._looked_at - LOOK_BACK
 
     def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None) -> None:
         assert self._subscription is not None  # noqa: S101  it was entered
@@ -262,22 +268,39 @@ class RunChanges:
                 if finished is not None:
                     self._ready.append(RunChange(kind=ChangeKind.FINISHED, run=run, previous=run, finished=finished))
             case Seen(run):
-                if state.unfinished.get(run.id) == fingerprint(run):
-                    self._last[run.id] = run  # after a resume: told of by an earlier watch
-                else:
-                    self._ready.append(RunChange(kind=ChangeKind.CHANGED, run=run, previous=self._last.get(run.id)))
+                self._changed(run, state)
             case Ended(finished):
-                run, previous = finished.run, self._last.get(finished.run.id)
-                self._ready.append(RunChange(kind=ChangeKind.FINISHED, run=run, previous=previous, finished=finished))
-            case Lost(run_id, error) if is_passing_error(error):
-                log.warning("%s could not be read for minutes, and is tried further: %s", run_id, error)
-                self._follow(run_id)
+                self._ended(finished)
             case Lost(run_id, error):
-                log.warning("%s can no longer be followed: %s", run_id, error)
-                self._failures[run_id] = error
-                state.give_up(run_id)
+                self._lost(run_id, error, state)
             case _Looked(at):
                 state.looked(at)
+
+    def _changed(self, run: DeploymentRun, state: WatchState) -> None:
+        if state.unfinished.get(run.id) == fingerprint(run):
+            self._last[run.id] = run  # after a resume: told of by an earlier watch
+        elif self._watches(run):
+            self._ready.append(RunChange(kind=ChangeKind.CHANGED, run=run, previous=self._last.get(run.id)))
+
+    def _ended(self, finished: FinishedRun) -> None:
+        run = finished.run
+        if self._watches(run):
+            previous = self._last.get(run.id)
+            self._ready.append(RunChange(kind=ChangeKind.FINISHED, run=run, previous=previous, finished=finished))
+
+    def _lost(self, run_id: str, error: Exception, state: WatchState) -> None:
+        if is_passing_error(error):
+            log.warning("%s could not be read for minutes, and is tried further: %s", run_id, error)
+            self._follow(run_id)
+            return
+        log.warning("%s can no longer be followed: %s", run_id, error)
+        self._failures[run_id] = error
+        if isinstance(error, NotFoundError):
+            state.give_up(run_id)
+
+    def _watches(self, run: DeploymentRun) -> bool:
+        """Tell whether a run is to be told of: after a resume there may be fewer deployments than before."""
+        return self._deployments is None or run.deployment_id in self._deployments
 
     def _remember(self, change: RunChange) -> None:
         if change.kind is ChangeKind.FINISHED:
