@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
+from qoder_async._tasks import end
 from qoder_async._walk import Identified, OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.errors import ConfigurationError, QoderError
@@ -200,7 +201,7 @@ class Pager(Generic[M]):
                 del fetched, steps
         finally:
             if ahead is not None:
-                await _end(ahead)
+                await end(ahead)
 
     def _request_size(self, *, filters: bool) -> int:
         """Ask for no more than is wanted, where every record that comes is delivered."""
@@ -255,11 +256,3 @@ def make_pager(
         prefetch=prefetch,
         on_invalid=on_invalid,
     )
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    """End a task, and see to it that what it raised is not reported as forgotten."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()

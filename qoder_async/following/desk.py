@@ -18,7 +18,7 @@ from qoder_async.following.rule import judge
 from qoder_async.models import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from qoder_async._http.clock import Clock
     from qoder_async._http.traits import Traits
@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qoder_async")
 
+_SPARE = 16
+"""How many places in the queue may be out of date, beside one for each run, before they are cleared away."""
 _HORIZON = 1.0
 """Seconds ahead in which runs are looked for that may be looked at together with those that are due."""
+_MANY = 32
+"""How many runs are not read singly at once because a list could not be read."""
 _YOUNG = 60.0
 """Seconds for which a run may be missing from lists, and for which its session has hardly gone on to another run."""
 _OWN_SESSION = timedelta(seconds=5)
@@ -212,7 +216,7 @@ class Desk:
             thoroughly: Whether the session itself was read as well.
         """
         now = self._clock.now()
-        followed.turn_seen(finished, now)
+        followed.see_turn(finished, now)
         if thoroughly:
             followed.checked(now)
         self._tell(followed)
@@ -228,6 +232,10 @@ class Desk:
         """
         age = self._age(followed)
         return (self._clock.now() - followed.since if age is None else age) < _YOUNG
+
+    def now(self) -> float:
+        """Give the time, in the clock's seconds."""
+        return self._clock.now()
 
     def may_serve_another(self, followed: Followed) -> bool:
         """Tell whether it is time to doubt that a session that is at work is so for this run.
@@ -251,6 +259,18 @@ class Desk:
         """
         return followed.is_session_gone(self._clock.now(), self._age(followed))
 
+    def miss(self, wanted: Collection[Followed], error: Exception) -> None:
+        """Take a list that could not be read.
+
+        Args:
+            wanted: The runs that were looked for in it.
+            error: How it failed.
+        """
+        now = self._clock.now()
+        for followed in wanted:
+            followed.miss(now, is_one_of_many=len(wanted) > _MANY)
+            self.fail(followed, error)
+
     def fail(self, followed: Followed, error: Exception) -> None:
         """Take a failed read.
 
@@ -258,13 +278,15 @@ class Desk:
             followed: The run.
             error: How it failed.
         """
-        followed.misses += 1
-        if not followed.is_given_up(error, self._clock.now(), self._age(followed)):
-            return
-        for sink in self._followers.get(followed.id, {}):
-            # Each its own: raising one exception in several tasks would mix their tracebacks.
-            sink.put(Lost(followed.id, copy.copy(error) if isinstance(error, QoderError) else error))
-        self._forget(followed.id)
+        now, age = self._clock.now(), self._age(followed)
+        followers = self._followers.get(followed.id, {})
+        for sink, follower in list(followers.items()):
+            if followed.is_given_up(error, now, age, since=follower.since):
+                # Each its own: raising one exception in several tasks would mix their tracebacks.
+                sink.put(Lost(followed.id, copy.copy(error) if isinstance(error, QoderError) else error))
+                del followers[sink]
+        if not followers:
+            self._forget(followed.id)
 
     def _tell(self, followed: Followed) -> None:
         """Tell the followers what they do not know yet."""
@@ -296,6 +318,9 @@ class Desk:
     def _enter(self, followed: Followed) -> None:
         if followed.due is not None:
             heapq.heappush(self._queue, (followed.due, next(self._order), followed))
+            if len(self._queue) > 2 * len(self._followed) + _SPARE:
+                self._queue = [entry for entry in self._queue if self._is_current(entry)]
+                heapq.heapify(self._queue)
             self._wake()
 
     def _is_current(self, entry: tuple[float, int, Followed]) -> bool:

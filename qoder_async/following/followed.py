@@ -27,6 +27,9 @@ _PATIENCE = 300.0
 _GRACE = 10.0
 """Seconds for which a run that was just triggered, or just seen, may be missing: replicas lag."""
 
+_MOST_MISSES = 3
+_ALONE = 60.0
+"""Seconds for which a run is read singly after lists could not be read."""
 _TOGETHER = 0.1
 """The share of its wait by which a look may come early to be made together with others."""
 
@@ -63,15 +66,16 @@ class Followed:
     Attributes:
         id: The run.
         since: When it was first followed, in the clock's seconds.
-        good: When it, or its session, was last read well, in the clock's seconds.
-        was_read: Whether it ever was.
+        good: When it was last seen how it goes, in the clock's seconds.
+        was_read: Whether the run itself was ever read.
         run: The run as last seen.
         deployment_id: Its deployment, where it is known and can be asked about.
         session: Its session as last seen.
         session_good: When it, or what happened in it, was last read.
         is_judged: Whether it was seen how it goes, which a run without status does not show by itself.
         finished: How it ended.
-        misses: How many looks in a row brought no good answer.
+        misses: How many lists in a row could not be read.
+        alone_until: Until when it is read singly, because lists cannot be read.
         is_out: Whether somebody is looking at it.
         due: When it is to be looked at again, ``None`` while somebody is looking.
         early: From when on it may be looked at together with others that are due.
@@ -91,6 +95,7 @@ class Followed:
     is_judged: bool = False
     finished: FinishedRun | None = None
     misses: int = 0
+    alone_until: float = float("-inf")
     is_out: bool = False
     due: float | None = None
     early: float = 0.0
@@ -129,12 +134,12 @@ class Followed:
             run: The run as the answer shows it.
             now: The time, in the clock's seconds.
         """
-        self._answered(now)
-        if self.finished is not None or (self.run is not None and is_setback(run, self.run)):
-            return
-        self.know(run)
-        self.finished = judge(run)
-        self.is_judged = self.is_judged or not self.needs_session
+        self.was_read = True
+        if self.finished is None and (self.run is None or not is_setback(run, self.run)):
+            self.know(run)
+            self.finished = judge(run)
+        if not self.needs_session:
+            self._judged(now)
 
     def see_session(self, session: Session, now: float) -> None:
         """Take note of its session.
@@ -143,28 +148,38 @@ class Followed:
             session: The session.
             now: The time, in the clock's seconds.
         """
-        self._answered(now)
         self.session, self.session_good = session, now
 
-    def turn_seen(self, finished: FinishedRun | None, now: float) -> None:
+    def see_turn(self, finished: FinishedRun | None, now: float) -> None:
         """Take note of what its session did for it; an end is never taken back.
 
         Args:
             finished: How it ended, ``None`` if it goes on.
             now: The time, in the clock's seconds.
         """
-        self._answered(now)
-        self.is_judged = True
         self.session_good = now
         self.finished = self.finished or finished
+        self._judged(now)
 
-    def is_given_up(self, error: Exception, now: float, age: float | None) -> bool:
-        """Say whether a failed read ends the following.
+    def miss(self, now: float, *, is_one_of_many: bool) -> None:
+        """Take note that a list could not be read; it may be that single reads can.
+
+        Args:
+            now: The time, in the clock's seconds.
+            is_one_of_many: Whether so many are looked for that single reads would add to what ails the service.
+        """
+        self.misses += 1
+        if self.misses > (_MOST_MISSES if is_one_of_many else 0):
+            self.alone_until = now + _ALONE
+
+    def is_given_up(self, error: Exception, now: float, age: float | None, *, since: float) -> bool:
+        """Say whether a failed read ends the following for somebody.
 
         Args:
             error: How the read failed.
             now: The time, in the clock's seconds.
             age: How long ago the run was triggered, in seconds by the service's clock, if that is known.
+            since: When the interest began, in the clock's seconds.
 
         Returns:
             Whether there is no use in trying again.
@@ -172,7 +187,7 @@ class Followed:
         if isinstance(error, NotFoundError):
             was_just_seen = self.was_read and now - self.good < _GRACE
             return not was_just_seen and not self._is_fresh(now, age)
-        return not is_passing_error(error) or now - self.good >= _PATIENCE
+        return not is_passing_error(error) or now - max(self.good, since) >= _PATIENCE
 
     def is_session_gone(self, now: float, age: float | None) -> bool:
         """Say whether a session that is not found will not be found later.
@@ -189,8 +204,8 @@ class Followed:
     def _is_fresh(self, now: float, age: float | None) -> bool:
         return (now - self.since if age is None else age) < _GRACE
 
-    def _answered(self, now: float) -> None:
-        self.good, self.was_read, self.misses = now, True, 0
+    def _judged(self, now: float) -> None:
+        self.good, self.is_judged, self.misses = now, True, 0
 
     def plan(self, followers: list[Follower], now: float, jitter: float) -> None:
         """Settle when to look again.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._tasks import for_each
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import pays_to_go_on, plan_look
-from qoder_async.following.walks import for_each, search
+from qoder_async.following.walks import Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +48,9 @@ class LookAtRuns:
         Args:
             due: The runs; each is released as soon as there is nothing more to ask about it.
         """
-        first = plan_look(due, lambda each: each.runs_reach, everywhere=True)
+        first = plan_look(due, lambda each: each.runs_reach, now=self.desk.now(), everywhere=True)
         unanswered = await self._find(None, first.everywhere)
-        second = plan_look(unanswered, lambda each: each.runs_reach, everywhere=False)
+        second = plan_look(unanswered, lambda each: each.runs_reach, now=self.desk.now(), everywhere=False)
         singly = [*first.singly, *second.singly]
 
         async def find_in_deployment(group: tuple[str, list[Followed]]) -> None:
@@ -62,30 +64,32 @@ class LookAtRuns:
         if not wanted:
             return []
         missing = {each.id: each for each in wanted}
-        pages = 0
-
-        def take(page: Page[DeploymentRun]) -> bool:
-            nonlocal pages
-            pages += 1
-            for run in sorted(page.items, key=_end_of):
-                self.desk.see(run)
-                if (found := missing.pop(run.id, None)) is not None:
-                    self._settle(found)
-            return _is_past(page, missing) or not pays_to_go_on(
-                pages=pages, missing=missing.values(), found=len(wanted) - len(missing), of_all=deployment is None
-            )
-
-        try:
-            await search(self._list(deployment, wanted), take)
-        except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
+        search = Search(self._list(deployment, wanted))
+        async with aclosing(search.pages()) as walk:
+            pages = 0
+            async for page in walk:
+                pages += 1
+                self._take(page, missing)
+                found = len(wanted) - len(missing)
+                if _is_past(page, missing) or not pays_to_go_on(
+                    pages=pages, missing=missing.values(), found=found, of_all=deployment is None
+                ):
+                    break
+        if search.error is not None:
+            self.desk.miss(missing.values(), search.error)
             for each in missing.values():
-                self.desk.fail(each, error)
                 self.desk.release(each)
             return []
         for each in missing.values():
             if not self.desk.is_young(each):
                 each.runs_reach = Reach.NOTHING if deployment else Reach.DEPLOYMENT
         return list(missing.values())
+
+    def _take(self, page: Page[DeploymentRun], missing: dict[str, Followed]) -> None:
+        for run in sorted(page.items, key=_end_of):
+            self.desk.see(run)
+            if (found := missing.pop(run.id, None)) is not None:
+                self._settle(found)
 
     def _list(self, deployment: str | None, wanted: Sequence[Followed]) -> Pager[DeploymentRun]:
         size = 100 if len(wanted) < _MANY else _LARGEST_PAGE
@@ -98,11 +102,12 @@ class LookAtRuns:
         if not self.desk.wants(followed):
             return
         try:
-            self.desk.see(await self.reader.run(followed.id))
+            run = await self.reader.run(followed.id)
         except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
             self.desk.fail(followed, error)
             self.desk.release(followed)
         else:
+            self.desk.see(run)
             self._settle(followed)
 
     def _settle(self, followed: Followed) -> None:

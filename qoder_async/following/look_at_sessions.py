@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._http.retry import is_passing_error
+from qoder_async._tasks import for_each
 from qoder_async.errors import NotFoundError, PermissionDeniedError, QoderError
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import cost_without, plan_look
 from qoder_async.following.rule import is_at_work, lost
-from qoder_async.following.walks import for_each, search
+from qoder_async.following.walks import Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from qoder_async.following.desk import Desk
     from qoder_async.following.followed import Followed
     from qoder_async.following.reader import Reader
+    from qoder_async.following.rule import Turn
     from qoder_async.models import Session
-    from qoder_async.paging import Page
 
 
 @attrs.frozen
@@ -57,10 +60,15 @@ class LookAtSessions:
         Args:
             due: The runs; each is released as soon as there is nothing more to ask about it.
         """
+        for each in due:
+            if each.session_id is None:  # what the service named is not safe in a path
+                self._end_unknown(each)
+                self.desk.release(each)
+        due = [each for each in due if each.session_id is not None]
         doubts: list[_Doubt] = []
-        first = plan_look(due, lambda each: each.sessions_reach, everywhere=True)
+        first = plan_look(due, lambda each: each.sessions_reach, now=self.desk.now(), everywhere=True)
         unanswered = await self._find(None, first.everywhere, doubts)
-        second = plan_look(unanswered, lambda each: each.sessions_reach, everywhere=False)
+        second = plan_look(unanswered, lambda each: each.sessions_reach, now=self.desk.now(), everywhere=False)
         singly = [*first.singly, *second.singly]
 
         async def find_in_deployment(group: tuple[str, list[Followed]]) -> None:
@@ -78,22 +86,11 @@ class LookAtSessions:
         for each in wanted:
             missing.setdefault(each.session_id, []).append(each)
         allowed = len(wanted) if deployment else cost_without(wanted)
-        pages, is_whole = 0, False
-
-        def take(page: Page[Session]) -> bool:
-            nonlocal pages, is_whole
-            pages += 1
-            for session in page.items:
-                for followed in missing.pop(session.id, ()):
-                    self._note(followed, session, doubts)
-            is_whole = not page.has_more
-            return not missing or pages >= allowed
-
-        try:
-            await search(self.reader.sessions_at_work(deployment), take)
-        except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
+        search = Search(self.reader.sessions_at_work(deployment))
+        is_whole = await self._go_through(search, missing, allowed, doubts)
+        if search.error is not None:
+            self.desk.miss(_flat(missing), search.error)
             for followed in _flat(missing):
-                self.desk.fail(followed, error)
                 self.desk.release(followed)
             return []
         if is_whole:
@@ -102,6 +99,22 @@ class LookAtSessions:
         for followed in _flat(missing):
             followed.sessions_reach = Reach.NOTHING if deployment else Reach.DEPLOYMENT
         return _flat(missing)
+
+    async def _go_through(
+        self, search: Search[Session], missing: dict[str | None, list[Followed]], allowed: int, doubts: list[_Doubt]
+    ) -> bool:
+        """Note the sessions that a list shows, and tell whether it was read to its end."""
+        async with aclosing(search.pages()) as pages:
+            async for page in pages:
+                allowed -= 1
+                for session in page.items:
+                    for followed in missing.pop(session.id, ()):
+                        self._note(followed, session, doubts)
+                if not page.has_more:
+                    return True
+                if not missing or not allowed:
+                    return False
+        return False
 
     def _note(self, followed: Followed, session: Session, doubts: list[_Doubt]) -> None:
         self.desk.see_session(followed, session)
@@ -113,42 +126,51 @@ class LookAtSessions:
 
     async def _read(self, doubt: _Doubt) -> None:
         followed = doubt.followed
-        try:
-            await self._ask(doubt)
-        except (NotFoundError, PermissionDeniedError) as error:
-            # A session just after its trigger may not be there yet.
-            if isinstance(error, PermissionDeniedError) or self.desk.is_session_gone(followed):
-                self._end_unknown(followed)
-        except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
-            self.desk.fail(followed, error)
+        if self.desk.wants(followed):
+            try:
+                found = await self._ask(doubt)
+            except (NotFoundError, PermissionDeniedError) as error:
+                # A session just after its trigger may not be there yet.
+                if isinstance(error, PermissionDeniedError) or self.desk.is_session_gone(followed):
+                    self._end_unknown(followed)
+            except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
+                self.desk.fail(followed, error)
+            else:
+                await self._conclude(doubt, *found)
         self.desk.release(followed)
 
-    async def _ask(self, doubt: _Doubt) -> None:
+    async def _ask(self, doubt: _Doubt) -> tuple[Session | None, Turn | None]:
         """Read the session first, then what happened in it: nothing is missing then of one that has come to rest."""
         followed, session = doubt.followed, doubt.session
-        run, session_id = followed.run, followed.session_id
-        if run is None or session_id is None:  # an id that is not safe in a path
-            self._end_unknown(followed)
-            return
-        if doubt.thoroughly and self.desk.wants(followed):
-            session = await self.reader.session(session_id)
+        assert followed.run is not None  # noqa: S101  only runs with a session come here
+        assert followed.session_id is not None  # noqa: S101
+        if doubt.thoroughly:
+            try:
+                session = await self.reader.session(followed.session_id)
+            except QoderError as error:
+                # Where it cannot be read for now, its events may tell enough.
+                if not is_passing_error(error):
+                    raise
+        return session, await self.reader.turn(followed.run) if self.desk.wants(followed) else None
+
+    async def _conclude(self, doubt: _Doubt, session: Session | None, turn: Turn | None) -> None:
+        followed = doubt.followed
+        if session is not None and doubt.session is None:
             self.desk.see_session(followed, session)
-            if doubt.unlisted and is_at_work(session) and not self.desk.is_young(followed):
-                followed.sessions_reach = Reach.NOTHING
-        if not self.desk.wants(followed):
+        if session is not None and doubt.unlisted and is_at_work(session) and not self.desk.is_young(followed):
+            followed.sessions_reach = Reach.NOTHING
+        if turn is None:
             return
-        turn = await self.reader.turn(run)
         finished = turn.outcome(session)
         if finished is not None and self.desk.wants(followed) and (session is None or is_at_work(session)):
-            finished = attrs.evolve(finished, session=await self._final(session_id) or session)
+            finished = attrs.evolve(finished, session=await self._final(followed.session_id) or session)
         self.desk.see_turn(followed, finished, thoroughly=session is not None)
 
-    async def _final(self, session_id: str) -> Session | None:
-        """Read what a session has come to; an end that is known does not wait for it."""
-        try:
-            return await self.reader.session(session_id)
-        except QoderError:
-            return None
+    async def _final(self, session_id: str | None) -> Session | None:
+        """Read what a session has come to; an end that is known does not depend on it."""
+        with suppress(Exception):
+            return None if session_id is None else await self.reader.session(session_id)
+        return None
 
     def _end_unknown(self, followed: Followed) -> None:
         assert followed.run is not None  # noqa: S101  nobody asks for the session of a run that was never seen

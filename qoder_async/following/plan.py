@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _WORTH_A_LIST = 3
 """How many requests a list of everything has to replace: its first page is larger than a few single reads."""
-_MOST_MISSES = 3
-"""How often lists may fail to answer before a run is read by itself."""
 _BLIND_PAGES = 2
 """How many pages without any of the runs of which the age is not known are read before they are read singly."""
 
@@ -36,12 +34,13 @@ class Plan:
     singly: list[Followed] = attrs.field(factory=list)
 
 
-def plan_look(due: Iterable[Followed], reach_of: Callable[[Followed], Reach], *, everywhere: bool) -> Plan:
+def plan_look(due: Iterable[Followed], reach_of: Callable[[Followed], Reach], *, now: float, everywhere: bool) -> Plan:
     """Choose how to look at what is due.
 
     Args:
         due: What is due.
         reach_of: Gives the largest list in which it pays to look for a run.
+        now: The time, in the clock's seconds.
         everywhere: Whether the list of all deployments may be used.
 
     Returns:
@@ -51,7 +50,7 @@ def plan_look(due: Iterable[Followed], reach_of: Callable[[Followed], Reach], *,
     groups: dict[str, list[Followed]] = {}
     strays: list[Followed] = []
     for each in due:
-        if each.misses > _MOST_MISSES or reach_of(each) is Reach.NOTHING:
+        if each.alone_until > now or reach_of(each) is Reach.NOTHING:
             plan.singly.append(each)
         elif (deployment := each.deployment_id) is None:
             strays.append(each)

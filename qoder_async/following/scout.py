@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._patience import patient_pages
+from qoder_async._tasks import for_each
 from qoder_async.following.rule import is_at_work
-from qoder_async.following.walks import for_each
 from qoder_async.following.watch_state import time_of
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ import heapq
 from itertools import count
 from typing import TYPE_CHECKING
 
+from qoder_async._tasks import end, first_of
 from qoder_async.errors import QoderError
 from qoder_async.following.desk import Desk
 from qoder_async.following.look_at_runs import LookAtRuns
 from qoder_async.following.look_at_sessions import LookAtSessions
 from qoder_async.following.news import TimeUp
 from qoder_async.following.reader import Reader
-from qoder_async.following.walks import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from qoder_async.following.news import Sink
     from qoder_async.models import DeploymentRun
     from qoder_async.options import Poll
+
+_SPARE = 16
+"""How many deadlines may be out of date, beside one for each subscription, before they are cleared away."""
 
 
 class Tracker:
@@ -55,6 +58,9 @@ class Tracker:
         self._subscriptions.add(subscription)
         if subscription.deadline is not None:
             heapq.heappush(self._deadlines, (subscription.deadline, next(self._order), subscription))
+            if len(self._deadlines) > 2 * len(self._subscriptions) + _SPARE:
+                self._deadlines = [entry for entry in self._deadlines if entry[2] in self._subscriptions]
+                heapq.heapify(self._deadlines)
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="qoder_async tracker")
         self._wake()
@@ -70,8 +76,7 @@ class Tracker:
             return
         task, self._task = self._task, None
         self._deadlines.clear()
-        task.cancel()
-        await asyncio.wait({task})
+        await end(task)
 
     async def _work(self) -> None:
         error: BaseException
@@ -84,11 +89,21 @@ class Tracker:
                     await self._pause(tasks)
         except BaseExceptionGroup as group:
             error = first_of(group)
-        except Exception as plain:  # noqa: BLE001  whatever it is, nobody may wait for ever
-            error = plain
-        crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
-        crash.__cause__ = error
-        self._task = None
+        except BaseException as single:  # noqa: BLE001  whatever it is, nobody may wait for ever
+            error = single
+        if self._task is asyncio.current_task():
+            self._task = None
+            self._break_down(error)
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+
+    def _break_down(self, error: BaseException) -> None:
+        """Tell everybody that there is nobody left who looks."""
+        if isinstance(error, asyncio.CancelledError):
+            crash = QoderError("Following runs was ended: somebody has cancelled its task")
+        else:
+            crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
+            crash.__cause__ = error
         for subscription in self._subscriptions:
             subscription.sink.fail(crash)
 

@@ -1,87 +1,57 @@
-"""How followed runs are looked for in a list, and how many things are read at a time."""
+"""How followed runs are looked for in a list."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qoder_async._http.retry import is_passing_error
 from qoder_async.errors import AuthenticationError, ClientClosedError, QoderError
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import AsyncGenerator
 
     from qoder_async.paging import Page, Pager
 
 M = TypeVar("M", bound=Record)
-T = TypeVar("T")
-
-_AT_ONCE = 32
 
 
-async def search(pager: Pager[M], is_done: Callable[[Page[M]], bool]) -> None:
-    """Read a list page by page.
+class Search(Generic[M]):
+    """A list that is read as long as somebody wants more of it.
 
     A list that the service refuses, or that leads nowhere, is no failure: what is not found in it is looked for
     elsewhere.
 
     Args:
         pager: The list.
-        is_done: Takes a page, and says whether it was the last one wanted.
 
-    Raises:
-        Exception: The read failed in a way that passes, or that would befall every other read as well.
+    Attributes:
+        error: How reading it failed in a way that passes, or that would befall every other read as well.
     """
-    try:
-        async with aclosing(pager.pages()) as pages:
-            async for page in pages:
-                if is_done(page):
+
+    def __init__(self, pager: Pager[M]) -> None:
+        self._pager = pager
+        self.error: Exception | None = None
+
+    async def pages(self) -> AsyncGenerator[Page[M], None]:
+        """Read it.
+
+        Yields:
+            Each page, until the list ends or cannot be read.
+        """
+        async with aclosing(self._pager.pages()) as pages:
+            while True:
+                try:
+                    page = await anext(pages, None)
+                except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
+                    self.error = error if _is_failure(error) else None
                     return
-    except QoderError as error:
-        if is_passing_error(error) or isinstance(error, AuthenticationError | ClientClosedError):
-            raise
+                if page is None:
+                    return
+                yield page
 
 
-async def for_each(things: Sequence[T], do: Callable[[T], Coroutine[Any, Any, None]]) -> None:
-    """Do something for each of many things, a few at a time.
-
-    Args:
-        things: The things.
-        do: What to do.
-
-    Raises:
-        Exception: What the first that failed has raised; the others are ended.
-    """
-    left = iter(things)
-
-    async def work() -> None:
-        for thing in left:
-            await do(thing)
-
-    error: BaseException | None = None
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_AT_ONCE, len(things))):
-                workers.create_task(work())
-    except BaseExceptionGroup as group:
-        error = first_of(group)
-    if error is not None:
-        raise error
-
-
-def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first single exception of a group, which may hold further groups.
-
-    Args:
-        group: The group.
-
-    Returns:
-        The exception.
-    """
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _is_failure(error: Exception) -> bool:
+    refuses_all = not isinstance(error, QoderError) or isinstance(error, AuthenticationError | ClientClosedError)
+    return refuses_all or is_passing_error(error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
+from qoder_async._tasks import end
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
 from qoder_async.errors import ConfigurationError, NotFoundError
@@ -132,9 +133,8 @@ class RunChanges:
         self._mailbox.close()
         if self._subscription is None or self._task is None:
             return
-        self._task.cancel()
         try:
-            await asyncio.wait({self._task})
+            await end(self._task)
         finally:
             await self._subscription.__aexit__(exc_type, exc, traceback)
 

@@ -88,14 +88,12 @@ class Service:
             answer = self._once(request, token, now)
         except ProblemError as problem:
             answer = self.refusal(problem.status, request_id, problem.message, problem.param)
-        # The simulated time, by which everything in the answer goes.
-        date = formatdate(now / SECOND, usegmt=True)
-        return attrs.evolve(answer, headers={**answer.headers, "x-request-id": request_id, "Date": date})
+        return attrs.evolve(answer, headers={**answer.headers, "x-request-id": request_id, "Date": _date(now)})
 
     def refusal(self, status: int, request_id: str, message: str | None = None, param: str | None = None) -> Answer:
         """Make an error envelope of the shape that is simulated."""
         shown = request_id if self._world.shape == "lean" else None
-        return Answer(status, envelope(status, message, param, shown))
+        return Answer(status, envelope(status, message, param, shown), {"Date": _date(self._world.settle())})
 
     def _once(self, request: RecordedRequest, token: str, now: int) -> Answer:
         """Act once for every idempotency key."""
@@ -188,3 +186,8 @@ def bearer_token(headers: Mapping[str, str], only: str | None) -> str:
     if scheme.lower() != "bearer" or not token or " " in token or (only is not None and token != only):
         raise ProblemError(401, "Invalid API key or token.")
     return token
+
+
+def _date(now: int) -> str:
+    """The simulated time, by which everything in an answer goes."""
+    return formatdate(now / SECOND, usegmt=True)
