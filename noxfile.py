@@ -88,10 +88,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check types: the package with mypy, its public surface with pyright too."""
+    """Check types: the package and the examples with mypy, the public surface with pyright too."""
     install_project(session, *requirements("test", "types"))
     session.run("mypy")
-    session.run("mypy", "tests/typing/api.py")
+    session.run("mypy", "tests/typing/api.py", "examples")
     try:  # pyright needs node, which is not to be had everywhere
         session.install(*requirements("pyright"))
         session.run("pyright", "--version")

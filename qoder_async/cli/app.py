@@ -18,12 +18,15 @@ Lists come as they are read: as a table on a terminal, as tab-separated lines
 elsewhere, and with --json as one JSON object per line, with the very bytes
 that the service sent.
 
-Exit codes: 0 fine, 1 the run failed, 2 wrong usage, 3 the run was skipped,
-5 the service or the network failed, 130 interrupted by Ctrl-C.
+Exit codes: 0 fine, 1 a run failed, 2 wrong usage, 3 a run was skipped or
+stopped, 4 the time to wait ran out, 5 the service or the network failed,
+130 interrupted by Ctrl-C, which leaves the runs alone.
 
 Without an account: qoder-async demo
 
 Example: qoder-async runs list --since 2h
+
+Example: qoder-async deployments run dep_0199… --wait --timeout 10m
 """
 
 app = App(

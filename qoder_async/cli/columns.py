@@ -13,6 +13,7 @@ from qoder_async.models import Deployment, DeploymentRun, Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 NOTHING = "-"
@@ -20,28 +21,30 @@ NOTHING = "-"
 
 
 @attrs.frozen(kw_only=True)
-class Column(Generic[R]):
+class Column(Generic[T]):
     """A column of a list.
 
     Attributes:
         heading: What stands above it.
         rank: The lower, the longer it stays where a terminal is narrow; 0 always stays.
-        read: Gives a record's value in full.
+        read: Gives a value in full.
         show: Gives it as a terminal shows it, if otherwise.
         can_shrink: Whether a terminal may cut its values.
         is_state: Whether its values have colours.
+        at_least: How wide it is at least, for what comes later.
     """
 
     heading: str
     rank: int
-    read: Callable[[R], str]
-    show: Callable[[R], str] | None = None
+    read: Callable[[T], str]
+    show: Callable[[T], str] | None = None
     can_shrink: bool = False
     is_state: bool = False
+    at_least: int = 0
 
-    def brief(self, record: R) -> str:
+    def brief(self, thing: T) -> str:
         """Give a value as a terminal shows it."""
-        return (self.show or self.read)(record)
+        return (self.show or self.read)(thing)
 
 
 def run_state(run: DeploymentRun) -> str:
@@ -74,7 +77,8 @@ def _next(deployment: Deployment, write: Callable[[datetime], str]) -> str:
     return write(upcoming[0]) if upcoming and not stands_still else NOTHING
 
 
-def _short(moment: datetime) -> str:
+def short(moment: datetime) -> str:
+    """Write a point in time, for people."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -83,11 +87,16 @@ def duration(milliseconds: int | None) -> str:
     if milliseconds is None:
         return NOTHING
     seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    return f"{seconds:.1f} s" if seconds < 60 else whole_duration(seconds)
+
+
+def whole_duration(seconds: float) -> str:
+    """Write a duration in whole seconds, for people."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} m" if hours else f"{minutes} m {rest:02} s"
+    if hours:
+        return f"{hours} h {minutes:02} m"
+    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
 
 
 RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
@@ -98,7 +107,7 @@ RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
         heading="TRIGGERED (UTC)",
         rank=2,
         read=lambda run: format_time(_moment(run)),
-        show=lambda run: _short(_moment(run)),
+        show=lambda run: short(_moment(run)),
     ),
     Column(
         heading="TOOK",
@@ -120,7 +129,7 @@ DEPLOYMENT_COLUMNS: tuple[Column[Deployment], ...] = (
         heading="NEXT (UTC)",
         rank=4,
         read=lambda deployment: _next(deployment, format_time),
-        show=lambda deployment: _next(deployment, _short),
+        show=lambda deployment: _next(deployment, short),
     ),
     Column(heading="AGENT", rank=6, read=lambda deployment: deployment.agent.id),
 )

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from qoder_async import AsyncQoder
 from qoder_async.cli.failures import usage
-from qoder_async.options import BASE_URL_VARIABLE, TOKEN_VARIABLES, check_base_url
+from qoder_async.options import BASE_URL_VARIABLE, TOKEN_VARIABLES, seconds, settle_base_url
 
 _TIMEOUT = 30.0
 _PAGE_SIZE = 100
@@ -60,7 +60,7 @@ class Common:
                 "export QODER_ACCESS_TOKEN=pt-…",
                 "without an account: qoder-async demo",
             )
-        url = check_base_url(self.base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=self.allow_insecure)
+        url = settle_base_url(self.base_url, os.environ.get(BASE_URL_VARIABLE), allow_insecure=self.allow_insecure)
         return AsyncQoder(
             base_url=url,
             timeout=self.timeout,
@@ -68,6 +68,44 @@ class Common:
             # A proxy of the environment leads to other machines; http:// is this one, or meant just so.
             trust_env=url.scheme == "https",
         )
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class FollowingCommon(Common):
+    """The same for commands that follow runs, whose own ``--timeout`` is that of the whole wait.
+
+    Attributes:
+        base_url: The service; absent, QODER_BASE_URL, then Qoder's own.
+        json: One JSON object per line, and nothing else.
+        allow_insecure: Accept http:// to another machine.
+        timeout: Seconds for one attempt of a request.
+    """
+
+    timeout: Annotated[float, Parameter(name="--request-timeout")] = _TIMEOUT
+
+    def options(self) -> dict[str, object]:
+        """Give the options that were set, for a command to copy that follows runs."""
+        options = super().options()
+        options["request_timeout"] = options.pop("timeout")
+        return options
+
+    def client(self) -> AsyncQoder:
+        """Make the client.
+
+        Returns:
+            The client, with the token of the environment.
+
+        Raises:
+            Stop: There is no token.
+            ConfigurationError: An option cannot be meant.
+        """
+        seconds(self.timeout, "--request-timeout")
+        return super().client()
+
+    def plain(self) -> Common:
+        """Give the same options for other commands."""
+        return Common(base_url=self.base_url, json=self.json, allow_insecure=self.allow_insecure, timeout=self.timeout)
 
 
 @Parameter(name="*")
@@ -105,4 +143,5 @@ class Paging:
 
 
 COMMON = Common()
+FOLLOWING = FollowingCommon()
 PAGING = Paging()

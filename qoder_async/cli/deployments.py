@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import attrs
 from cyclopts import App
 
 from qoder_async.cli.columns import DEPLOYMENT_COLUMNS
 from qoder_async.cli.command_line import command
-from qoder_async.cli.common import COMMON, PAGING, Common, Flag, Paging
+from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, usage
 from qoder_async.cli.fields import all_fields
 from qoder_async.cli.output import make_output
 from qoder_async.cli.text import clean
+from qoder_async.cli.triggering import trigger, trigger_and_wait
+from qoder_async.cli.waiting import DEFAULT_TIMEOUT
 from qoder_async.cli.walking import Listed
-from qoder_async.errors import AmbiguousTriggerError
 
 if TYPE_CHECKING:
     from qoder_async import Deployment, DeploymentRun
 
 app = App(name="deployments", help="Agents with a prompt and perhaps a schedule.")
-
-_CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 
 
 @app.command(name="list")
@@ -86,42 +84,41 @@ async def run(
     deployment: str,
     /,
     *,
+    wait: Flag = False,
+    timeout: str | None = None,  # noqa: ASYNC109  the name of the option
     idempotency_key: str | None = None,
-    common: Common = COMMON,
+    common: FollowingCommon = FOLLOWING,
 ) -> int:
     """Trigger a run, and show it as the service has recorded it.
 
-    It does not wait for the end of the run. The exit code is 3 where the
-    run was skipped, and 1 where it could not start.
+    Without --wait it does not wait for the end of the run. The exit code is
+    3 where the run was skipped, and 1 where it could not start.
+
+    With --wait it names the run on standard error at once, and then shows
+    how it ended, with the lines and the exit codes of: runs wait. Ctrl-C
+    leaves the run alone, and says how to go on waiting.
 
     Example: qoder-async deployments run dep_0199…
 
+    Example: qoder-async deployments run dep_0199… --wait --timeout 10m
+
     Args:
         deployment: The deployment's id.
+        wait: Wait until the run has ended.
+        timeout: With --wait: how long: 90, 10m, 2h, or none; by default 1h. Without: as --request-timeout.
         idempotency_key: The key of a trigger that is sent again; absent, a new one.
         common: Which service, and how it is shown.
     """
-    # Minted here, so that it is known should the command be interrupted.
-    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
-    started = datetime.now(UTC)
-    async with common.client() as qoder:
-        try:
-            triggered = await qoder.deployments.run(deployment, idempotency_key=key)
-        except AmbiguousTriggerError as error:
-            failure = Failure(
-                ExitCode.API,
-                f"the answer to the trigger was lost ({error.reason}): a run may have been started, or not; "
-                "the trigger was not sent again",
-            )
-            raise Stop(failure.and_then(*_after_lost_trigger(deployment, key, error.sent_at, common))) from None
-        except asyncio.CancelledError:
-            failure = Failure(ExitCode.INTERRUPTED, "interrupted: a run may have been started, or not")
-            raise Stop(failure.and_then(*_after_lost_trigger(deployment, key, started, common))) from None
+    if wait:
+        limit = DEFAULT_TIMEOUT if timeout is None else timeout
+        return await trigger_and_wait(deployment, key=idempotency_key, patience=limit, common=common)
+    plain = common.plain() if timeout is None else attrs.evolve(common.plain(), timeout=_attempt(timeout))
+    triggered = await trigger(deployment, key=idempotency_key, common=plain)
     output = make_output(as_json=common.json)
     output.record(triggered, all_fields(triggered))
     code = _code(triggered)
     if code is ExitCode.FINE:
-        output.remark(f"It goes on by itself; look again: {_look_again(triggered, common)}")
+        output.remark(f"It goes on by itself; look again: {_look_again(triggered, plain)}")
     return code
 
 
@@ -200,6 +197,15 @@ def _show(deployment: Deployment, common: Common) -> None:
     make_output(as_json=common.json).rows(DEPLOYMENT_COLUMNS, [deployment])
 
 
+def _attempt(timeout: str) -> float:
+    try:
+        return float(timeout)
+    except ValueError:
+        raise usage(
+            f"without --wait, --timeout must be the seconds for one attempt of a request, got {timeout!r}"
+        ) from None
+
+
 def _code(run: DeploymentRun) -> ExitCode:
     if run.status == "skipped":
         return ExitCode.RUN_SKIPPED
@@ -210,14 +216,3 @@ def _code(run: DeploymentRun) -> ExitCode:
 
 def _look_again(run: DeploymentRun, common: Common) -> str:
     return command("runs", "get", run.id, **common.options())
-
-
-def _after_lost_trigger(deployment: str, key: str, sent_at: datetime, common: Common) -> tuple[str, str]:
-    since = (sent_at - _CLOCKS_MAY_DIFFER).replace(microsecond=0)
-    options = common.options()
-    look = command("runs", "list", deployment=deployment, since=since, **options)
-    resend = command("deployments", "run", deployment, idempotency_key=key, **options)
-    return (
-        f"look first, a run may show up a little late: {look}",
-        f"if there is none, send it again with the same key: {resend}",
-    )

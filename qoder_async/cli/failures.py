@@ -68,7 +68,6 @@ _STEPS: tuple[tuple[type[errors.QoderError], str], ...] = (
     (errors.FeatureNotAvailableError, "this service does not offer it: check --base-url or QODER_BASE_URL"),
     (errors.ServerError, "try again later; the service's support can find it by the request id"),
     (errors.BadRequestError, "correct what the service objects to"),
-    (errors.APITimeoutError, "try again, or allow more time with --timeout"),
     (errors.APIConnectionError, "check the network, and the address in --base-url or QODER_BASE_URL"),
     (
         errors.ResponseDecodeError,
@@ -77,11 +76,12 @@ _STEPS: tuple[tuple[type[errors.QoderError], str], ...] = (
 )
 
 
-def explain(error: errors.QoderError) -> Failure:
+def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> Failure:
     """Put an exception of the library into the words of the command line.
 
     Args:
         error: The exception.
+        attempt_option: What the command calls the time for one attempt of a request.
 
     Returns:
         What is said.
@@ -94,6 +94,8 @@ def explain(error: errors.QoderError) -> Failure:
     if isinstance(error, errors.RateLimitError):
         soon = f"in {error.retry_after:.0f} s" if error.retry_after else "in a while"
         return Failure(code, message, (f"try again {soon}",))
+    if isinstance(error, errors.APITimeoutError):
+        return Failure(code, message, (f"try again, or allow more time with {attempt_option}",))
     return Failure(code, message, tuple(step for kind, step in _STEPS if isinstance(error, kind))[:1])
 
 
@@ -103,17 +105,20 @@ _OPTIONS = {
     "created_after": "--since",
     "created_before": "--until",
     "deployment_id": "the deployment",
+    "deployments": "the deployment",
     "idempotency_key": "--idempotency-key",
     "max_items": "--max-items",
     "page_size": "--page-size",
     "run_id": "the run",
+    "runs": "the run",
+    "since": "--since",
     "status": "--status",
     "timeout": "--timeout",
     "trigger_type": "--trigger-type",
     "triggered_after": "--since",
     "triggered_before": "--until",
 }
-_ARGUMENT = re.compile(r"\b[a-z]+_[a-z]+\b|^(?:status|timeout)(?= must)")
+_ARGUMENT = re.compile(r"\b[a-z]+_[a-z]+\b|^(?:deployments|runs|since|status|timeout)(?= must)")
 
 
 def _in_options(error: errors.QoderError) -> str:

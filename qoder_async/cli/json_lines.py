@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from qoder_async._wire.query import format_time
+from qoder_async.models import Record, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qoder_async.cli.columns import Column, R
-    from qoder_async.models import Record
 
 _LINE_BREAK = re.compile(rb"[\r\n]")
 
@@ -47,6 +49,31 @@ def write_record(raw: bytes) -> None:
     sys.stdout.buffer.write(_one_line(raw) + b"\n")
 
 
+def write_object(**parts: object) -> None:
+    """Write an object made of records and values as one line.
+
+    Args:
+        parts: By their names; a record's bytes stay as the service sent them.
+    """
+    line = b",".join(_dump(name) + b":" + _encode(part) for name, part in parts.items())
+    sys.stdout.buffer.write(b"{" + line + b"}\n")
+
+
+def _encode(part: object) -> bytes:
+    match part:
+        case Record():
+            return _one_line(part.raw) or b"null"
+        case RunError():
+            return _dump({"type": part.type, "message": part.message})
+        case datetime():
+            return _dump(format_time(part))
+    return _dump(part)
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
 def _one_line(raw: bytes) -> bytes:
     if _LINE_BREAK.search(raw) is None:
         return raw
@@ -57,22 +84,7 @@ def _one_line(raw: bytes) -> bytes:
         return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
 
 
-class FlushWhenIdle:
-    """Flushes standard output once the event loop has nothing else to do, as while a page is waited for.
-
-    Flushing each line would be slow, and flushing none would hold the end of a page back.
-    """
-
-    def __init__(self) -> None:
-        self._is_due = False
-
-    def soon(self) -> None:
-        """Flush at the next chance."""
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._is_due = False
-        with contextlib.suppress(OSError):  # the next write meets it, too, where it can be told
-            sys.stdout.buffer.flush()
+def flush() -> None:
+    """Flush standard output; where that fails, the next write meets it, too, where it can be told."""
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.flush()

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qoder_async.cli.columns import Column, R
+    from qoder_async.cli.columns import Column, T
 
 GAP = 2
 """The space between two columns."""
@@ -17,7 +17,7 @@ _NARROWEST = 10
 _NAMES_AT_MOST = 34
 
 
-def lay_out(columns: Sequence[Column[R]], table: list[list[str]], width: int) -> tuple[tuple[int, int], ...]:
+def lay_out(columns: Sequence[Column[T]], table: list[list[str]], width: int) -> tuple[tuple[int, int], ...]:
     """Choose the columns that fit, and their widths.
 
     Args:
@@ -29,7 +29,8 @@ def lay_out(columns: Sequence[Column[R]], table: list[list[str]], width: int) ->
         The place of each chosen column and its width.
     """
     widths = [
-        max(cell_len(column.heading), *(cell_len(row[index]) for row in table)) for index, column in enumerate(columns)
+        max(column.at_least, cell_len(column.heading), *(cell_len(row[index]) for row in table))
+        for index, column in enumerate(columns)
     ]
     least = [min(wide, _NARROWEST) if column.can_shrink else wide for column, wide in zip(columns, widths, strict=True)]
     chosen = sorted(range(len(columns)), key=lambda index: columns[index].rank)

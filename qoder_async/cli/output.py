@@ -12,7 +12,7 @@ from qoder_async.cli.text import clean, hide_token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from qoder_async.cli.columns import Column, R
+    from qoder_async.cli.columns import Column, R, T
     from qoder_async.models import Record
 
 
@@ -29,10 +29,17 @@ class Output(Protocol):
         """Say something that is for people only."""
 
 
+class Table(Output, Protocol):
+    """A way to show anything that has columns."""
+
+    def rows(self, columns: Sequence[Column[T]], records: Sequence[T]) -> None:
+        """Show some things of a list, a line each."""
+
+
 class TabSeparated:
     """Fields with tabs between them, without a heading, for pipes and logs."""
 
-    def rows(self, columns: Sequence[Column[R]], records: Sequence[R]) -> None:
+    def rows(self, columns: Sequence[Column[T]], records: Sequence[T]) -> None:
         """Write a line of all columns for each record."""
         for record in records:
             _write_line(column.read(record) for column in columns)
@@ -61,8 +68,15 @@ def make_output(*, as_json: bool) -> Output:
     Returns:
         The way to show them that suits standard output.
     """
-    if as_json:
-        return JsonLines()
+    return JsonLines() if as_json else make_table()
+
+
+def make_table() -> Table:
+    """Choose how things that have columns are shown.
+
+    Returns:
+        The way to show them that suits standard output.
+    """
     if not is_terminal():
         return TabSeparated()
     from qoder_async.cli.render import Terminal  # noqa: PLC0415  only terminals pay for its import

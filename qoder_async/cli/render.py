@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.control import Control
 from rich.padding import Padding
+from rich.segment import ControlType
 from rich.text import Text
 
 from qoder_async.cli.layout import GAP, lay_out
@@ -15,7 +17,7 @@ from qoder_async.cli.text import clean, hide_token
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qoder_async.cli.columns import Column, R
+    from qoder_async.cli.columns import Column, T
     from qoder_async.models import Record
 
 _STATES = {
@@ -25,9 +27,16 @@ _STATES = {
     "pending": "cyan",
     "failed": "red",
     "skipped": "yellow",
+    "stopped": "yellow",
+    "unknown": "red",
+    "created": "cyan",
+    "finished": "bold",
     "paused": "yellow",
     "archived": "dim",
 }
+
+
+_ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
 def make_console() -> Console:
@@ -45,7 +54,7 @@ class Terminal:
         self._console = make_console()
         self._layout: tuple[tuple[int, int], ...] | None = None
 
-    def rows(self, columns: Sequence[Column[R]], records: Sequence[R]) -> None:
+    def rows(self, columns: Sequence[Column[T]], records: Sequence[T]) -> None:
         """Show a line for each record, under headings before the first one."""
         if not records:
             return
@@ -90,3 +99,28 @@ class Terminal:
     def remark(self, text: str) -> None:
         """Show it dimly."""
         self._console.print(Text(text, style="dim", overflow="fold"), soft_wrap=True)
+
+
+class LiveLine:
+    """A line at the bottom of the terminal that is written anew in place; nothing on one that cannot do so."""
+
+    def __init__(self) -> None:
+        self._console = make_console()
+        self._is_shown = False
+
+    def show(self, text: str) -> None:
+        """Write it anew, cut to the terminal's width."""
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
+            return
+        line = Text(hide_token(clean(text)), style="dim")
+        line.truncate(self._console.width - 1, overflow="ellipsis")
+        with self._console:  # written at once, so that it does not flicker
+            self._console.control(_ERASE_LINE)
+            self._console.print(line, end="", soft_wrap=True)
+        self._is_shown = True
+
+    def hide(self) -> None:
+        """Take it away, as before every other line."""
+        if self._is_shown:
+            self._is_shown = False
+            self._console.control(_ERASE_LINE)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003  cyclopts reads the signature
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from qoder_async.cli.columns import RUN_COLUMNS
-from qoder_async.cli.common import COMMON, PAGING, Common, Paging
+from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, FollowingCommon, Paging
+from qoder_async.cli.failures import usage
 from qoder_async.cli.fields import all_fields
 from qoder_async.cli.moments import read_moment
 from qoder_async.cli.output import make_output
+from qoder_async.cli.state_file import StateFile
 from qoder_async.cli.terminal import is_terminal
+from qoder_async.cli.waiting import DEFAULT_TIMEOUT, wait_for
 from qoder_async.cli.walking import Listed
+from qoder_async.cli.watching import Watch
 
 app = App(name="runs", help="What deployments have done and are doing.")
 
@@ -111,3 +116,94 @@ async def get(
     output.record(found, all_fields(found))
     if found.is_terminal is None:
         output.remark("This service's runs have no status: how one went is read from its session.")
+
+
+@app.command
+async def wait(
+    *runs: Annotated[str, Parameter(required=True)],
+    timeout: str = DEFAULT_TIMEOUT,  # noqa: ASYNC109  the name of the option
+    common: FollowingCommon = FOLLOWING,
+) -> int:
+    """Wait until runs have ended, and show each as it ends.
+
+    On a terminal: a table, and below it how far it is. Elsewhere: one line
+    for each run as it ends, fields separated by tabs: id, state,
+    milliseconds, time of its end, deployment, session, why.
+
+    States: completed, failed, skipped, stopped (its session came to rest
+    before the work was done), unknown (its session is gone or may not be
+    read, so that nobody can tell).
+
+    --json: one object per line for each run as it ends: run and session (or
+    null) with the very bytes of the service, and state, error (type and
+    message, or null), stop_reason, ended_at.
+
+    Exit codes: 0 all completed, 1 one failed, 3 one was skipped or stopped,
+    4 the time ran out, 5 one could not be followed or its state is unknown.
+    Where several apply, what is not known outweighs what is: 5, then 4, then
+    1, then 3. The lines of all that have ended are there in any case.
+
+    When the time runs out, and after Ctrl-C (130), the runs go on by
+    themselves; the command that goes on waiting is printed.
+
+    Example: qoder-async runs wait drun_0199… --timeout 10m
+
+    Example: qoder-async runs wait drun_0199… drun_019a… --json | jq -r .state
+
+    Args:
+        runs: Their ids.
+        timeout: How long, for all of them: 90, 90s, 10m, 1h30m, or none.
+        common: Which service, and how it is shown.
+    """
+    return await wait_for(runs, patience=timeout, common=common)
+
+
+@app.command
+async def watch(
+    *deployments: str,
+    since: str | None = None,
+    state: Path | None = None,
+    max_changes: int | None = None,
+    common: FollowingCommon = FOLLOWING,
+) -> None:
+    """Watch runs being created, changing and finishing, until Ctrl-C.
+
+    On a terminal: a table that grows. Elsewhere: one line for each change as
+    it comes, fields separated by tabs: time, change (created, changed or
+    finished), run, state, deployment, session, why. The time is that of the
+    service where it tells one, otherwise that of this machine.
+
+    --json: one object per line for each change as it comes: kind (created,
+    changed or finished), run and session (or null) with the very bytes of
+    the service, and state, error (type and message, or null), stop_reason,
+    ended_at, which are those of: runs wait.
+
+    Every creation and every finish comes once. With --state the watch goes
+    on where it was, even after it was killed: the file is replaced after the
+    lines that it covers, so that lines may come twice then, and none is
+    missed.
+
+    Ctrl-C (exit code 130) prints the command that goes on from there.
+
+    Example: qoder-async runs watch dep_0199… --since 2h
+
+    Example: qoder-async runs watch --json --state bot.state | while read -r change; do …; done
+
+    Args:
+        deployments: Their ids; without any, all are watched.
+        since: Begin with the runs triggered since then (2h, 3d, 2026-11-01, RFC 3339), or where another watch was.
+        state: Keep the place in this file; --since counts only where there is none in it yet.
+        max_changes: End after so many.
+        common: Which service, and how it is shown.
+    """
+    if max_changes is not None and max_changes < 1:
+        raise usage(f"--max-changes must be 1 or more, got {max_changes}")
+    is_state = since is not None and since.lstrip().startswith("{")
+    watched = Watch(
+        deployments=deployments,
+        since=since if is_state else read_moment(since, "--since"),
+        file=None if state is None else StateFile(state),
+        most=max_changes,
+        common=common,
+    )
+    await watched.follow()

@@ -13,7 +13,8 @@ from qoder_async._wire.record_id import read_id
 from qoder_async.cli.command_line import command
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
-from qoder_async.cli.json_lines import FlushWhenIdle, write_record
+from qoder_async.cli.idle import WhenIdle
+from qoder_async.cli.json_lines import flush, write_record
 from qoder_async.cli.output import make_output
 from qoder_async.errors import ConfigurationError, QoderError, UnsupportedFilterError
 
@@ -74,12 +75,12 @@ class Listed:
 
     async def _show_bytes(self, pager: Pager[R]) -> None:
         last = b""
-        flush = FlushWhenIdle()
+        flushing = WhenIdle(flush)
         try:
             async with aclosing(pager.raw()) as records:
                 async for raw in records:
                     write_record(raw)
-                    flush.soon()
+                    flushing.soon()
                     self.delivered += 1
                     last = raw
         finally:

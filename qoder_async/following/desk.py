@@ -56,6 +56,7 @@ class Desk:
         self._wake = wake
         self._followed: dict[str, Followed] = {}
         self._followers: dict[str, dict[Sink, Follower]] = {}
+        self._runs_of: dict[Sink, set[str]] = {}
         self._queue: list[tuple[float, int, Followed]] = []
         self._order = count()
         self._jitter = random.random()  # noqa: S311  spreads looks, guards nothing
@@ -98,6 +99,7 @@ class Desk:
         if not followed.check and (age is None or age < _YOUNG):
             followed.checked(now)
         last = None if isinstance(run, str) or knows is None else run
+        self._runs_of.setdefault(sink, set()).add(run_id)
         self._followers.setdefault(run_id, {})[sink] = Follower(poll=poll, since=now, knows=knows, last=last)
         if followed.is_out:
             return
@@ -107,16 +109,15 @@ class Desk:
         else:
             self._plan(followed)
 
-    def leave(self, sink: Sink, run_ids: list[str]) -> None:
-        """End the following of runs for somebody.
+    def leave(self, sink: Sink) -> None:
+        """End the following of all its runs for somebody.
 
         Args:
             sink: Where the news went.
-            run_ids: The runs.
         """
-        for run_id in run_ids:
-            followers = self._followers.get(run_id, {})
-            followers.pop(sink, None)
+        for run_id in self._runs_of.pop(sink, ()):
+            followers = self._followers[run_id]
+            del followers[sink]
             if not followers:
                 self._forget(run_id)
 
@@ -285,6 +286,7 @@ class Desk:
                 # Each its own: raising one exception in several tasks would mix their tracebacks.
                 sink.put(Lost(followed.id, copy.copy(error) if isinstance(error, QoderError) else error))
                 del followers[sink]
+                self._runs_of[sink].discard(followed.id)
         if not followers:
             self._forget(followed.id)
 
@@ -305,7 +307,8 @@ class Desk:
 
     def _forget(self, run_id: str) -> None:
         followed = self._followed.pop(run_id, None)
-        self._followers.pop(run_id, None)
+        for sink in self._followers.pop(run_id, ()):
+            self._runs_of[sink].discard(run_id)
         session_id = None if followed is None else followed.session_id
         if session_id is not None and self._session_runs.get(session_id) == run_id:
             del self._session_runs[session_id]

@@ -25,6 +25,8 @@ _FORGETTING = 0.9
 """What is left of the memory of how long the list of all deployments was, after a look that did without it."""
 _SESSION_SLACK = timedelta(seconds=60)
 """How much older than its session a run may be that works in it."""
+_LIST_SLACK = timedelta(seconds=60)
+"""How much later than its record says a run may have been triggered."""
 _MOST_PAGES = 50
 
 
@@ -114,8 +116,12 @@ class Scout:
         if sample is None:
             return []
         if sample.status is None:
-            return await self._by_sessions({run.session_id for run in seen}, before)
-        return [*await self._by_status("pending"), *await self._by_status("running")]
+            found = await self._by_sessions({run.session_id for run in seen}, before)
+        else:
+            found = [*await self._by_status("pending"), *await self._by_status("running")]
+        # Whatever was triggered later is new, and for the next look to find.
+        known = {run.id for run in seen}
+        return list({run.id: run for run in found if time_of(run) < before and run.id not in known}.values())
 
     async def _newest(self) -> DeploymentRun | None:
         """Give any run, to see which shape they have."""
@@ -172,7 +178,7 @@ class Scout:
         times = [session.created_at for session in sessions.values() if session.created_at is not None]
         oldest = min(times, default=before) - _SESSION_SLACK
         pages = 0
-        async with aclosing(self._pages_of_runs(deployment, before=before)) as walked:
+        async with aclosing(self._pages_of_runs(deployment, before=before + _LIST_SLACK)) as walked:
             async for page in walked:
                 pages += 1
                 found.extend(run for run in page.items if sessions.pop(run.session_id or "", None) is not None)

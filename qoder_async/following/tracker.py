@@ -167,7 +167,6 @@ class Subscription:
     def __init__(self, tracker: Tracker, sink: Sink, timeout: float | None = None) -> None:
         self._tracker = tracker
         self._timeout = timeout
-        self._run_ids: dict[str, None] = {}
         self.sink = sink
         self.deadline: float | None = None
 
@@ -180,7 +179,6 @@ class Subscription:
             knows: What is known of it already, as ``traits_of`` gives it.
             at_once: Whether to look at once; otherwise it counts as just seen.
         """
-        self._run_ids[run if isinstance(run, str) else run.id] = None
         self._tracker.desk.follow(self.sink, run, poll, knows=knows, at_once=at_once)
 
     async def __aenter__(self) -> Self:
@@ -195,5 +193,5 @@ class Subscription:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._tracker.desk.leave(self.sink, list(self._run_ids))
+        self._tracker.desk.leave(self.sink)
         await self._tracker.leave(self)

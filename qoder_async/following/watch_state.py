@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_BACK = timedelta(minutes=5)
 """How late a run may become visible."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 _VERSION = 1
 
 
@@ -83,7 +84,7 @@ class WatchState:
             at: When the look began, by the service's clock.
         """
         self.looked_at = max(at, self.looked_at)
-        oldest = self.looked_at - LOOK_BACK
+        oldest = look_back_from(self.looked_at)
         self.known = {run_id: time for run_id, time in self.known.items() if time >= oldest}
 
 
@@ -97,6 +98,32 @@ def time_of(run: DeploymentRun) -> datetime:
         When it was triggered, as far as it says so.
     """
     return run.triggered_at or run.created_at
+
+
+def look_back_from(moment: datetime) -> datetime:
+    """Tell how far back a look goes.
+
+    Args:
+        moment: Until when everything is known.
+
+    Returns:
+        Five minutes earlier: a run may become visible as late.
+    """
+    return max(moment, _BEGINNING + LOOK_BACK) - LOOK_BACK
+
+
+def is_since(run: DeploymentRun, moment: datetime) -> bool:
+    """Tell whether a run was triggered at a time or later.
+
+    Args:
+        run: The run.
+        moment: The time.
+
+    Returns:
+        Whether it may have been: a run without status says only in which second it was made.
+    """
+    time = time_of(run)
+    return time >= (moment.replace(microsecond=0) if time.microsecond == 0 and run.status is None else moment)
 
 
 def read_state(text: str) -> WatchState | None:
@@ -128,7 +155,7 @@ def _read(state: dict[str, Any]) -> WatchState | None:
     looked_at = datetime.fromisoformat(state["looked_at"])
     known = {run_id: datetime.fromtimestamp(time, UTC) for run_id, time in state["known"].items()}
     unfinished = state["unfinished"]
-    if state["v"] != _VERSION or looked_at.tzinfo is None:
+    if state["v"] is not _VERSION or looked_at.tzinfo is None:
         return None
     if not all(is_id(run_id) for run_id in (*known, *unfinished)):
         return None

@@ -23,7 +23,7 @@ from qoder_async.following.rule import judge
 from qoder_async.following.scout import Scout
 from qoder_async.following.tracker import Subscription
 from qoder_async.following.waiting import check_poll
-from qoder_async.following.watch_state import LOOK_BACK, WatchState, read_state, time_of
+from qoder_async.following.watch_state import WatchState, is_since, look_back_from, read_state, time_of
 from qoder_async.models import Deployment
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class RunChanges:
         return self
 
     async def __anext__(self) -> RunChange:
-        if self._state is None:
+        if self._state is None or self._task is None:
             raise ConfigurationError("watch must be entered before it is iterated: async with … as changes")
         with self._one_reader:
             while not self._has_left:
@@ -163,34 +163,38 @@ class RunChanges:
     async def _begin(self, scout: Scout) -> None:
         """Learn how things stand, so that nothing is missed from here on."""
         await scout.check()
+        first_page_at: list[datetime] = []
+
+        def begins_at() -> datetime:
+            if not first_page_at:
+                first_page_at.append(scout.now())
+            return first_page_at[0] if self._since is None else min(self._since, first_page_at[0])
+
         if self._state is not None:
-            await self._resume(scout, self._state)
+            await self._resume(scout, self._state, begins_at)
             return
-        since = self._since
-        found = await scout.look(lambda: (since or scout.now()) - LOOK_BACK)
-        now = scout.now()
-        start = since or now
-        state = WatchState(min(start, now))
-        old = [run for run in found if since is None or time_of(run) < since]
-        old += [run for run in await scout.unfinished(found, start - LOOK_BACK) if run.id not in {o.id for o in old}]
+        found = await scout.look(lambda: look_back_from(begins_at()))
+        state = WatchState(begins_at())
+        new = [run for run in found if self._since is not None and is_since(run, state.looked_at)]
+        old = [run for run in found if run not in new] if new else found
+        old += await scout.unfinished(found, look_back_from(state.looked_at))
         for run in old:
             self._noticed[run.id] = time_of(run)
         await self._sort(old, state)
         self._state = state
-        self._take([run for run in found if since is not None and time_of(run) >= since], state.looked_at)
+        self._take(new, first_page_at[0])
 
-    async def _resume(self, scout: Scout, state: WatchState) -> None:
+    async def _resume(self, scout: Scout, state: WatchState, begins_at: Callable[[], datetime]) -> None:
         self._noticed = {**state.known, **dict.fromkeys(state.unfinished, state.looked_at)}
-        now: list[datetime] = []
 
         def back_to() -> datetime:
-            now.append(scout.now())
-            return state.looked_at - LOOK_BACK
+            begins_at()
+            return look_back_from(state.looked_at)
 
         found = await scout.look(back_to)
         for run_id in state.unfinished:
             self._follow(run_id)
-        self._take(found, now[0] if now else state.looked_at)
+        self._take(found, begins_at())
 
     async def _sort(self, runs: list[DeploymentRun], state: WatchState) -> None:
         """Find out which runs have ended already: nobody is told of these."""
@@ -252,7 +256,7 @@ class RunChanges:
     def _back_to(self) -> datetime:
         """Tell how far back the next look goes; runs before are forgotten."""
         assert self._looked_at is not None  # noqa: S101  the first look is told otherwise
-        return self._looked_at - LOOK_BACK
+        return look_back_from(self._looked_at)
 
     def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None) -> None:
         assert self._subscription is not None  # noqa: S101  it was entered
@@ -295,6 +299,7 @@ class RunChanges:
             return
         log.warning("%s can no longer be followed: %s", run_id, error)
         self._failures[run_id] = error
+        self._last.pop(run_id, None)
         if isinstance(error, NotFoundError):
             state.give_up(run_id)
 

@@ -71,8 +71,11 @@ def _end(world: World, number: int, now: int, outcome: Outcome, duration: float 
 def _reopen(world: World, number: int, now: int, status: Status) -> None:
     """Let a run go on, with no end in sight."""
     table = world.table
-    world.deployments[table.deployment[number]].active += Status(table.status[number]).is_final
+    before = Status(table.status[number])
+    world.deployments[table.deployment[number]].active += before.is_final
     table.going_on.add(number)
+    if (before, status) == (Status.PENDING, Status.RUNNING):
+        table.started[number] = now
     table.status[number] = status
     table.outcome[number] = Outcome.COMPLETED
     table.completed[number] = NEVER

@@ -9,7 +9,15 @@ import msgspec
 from qoder_async.simulator.event_routes import list_events
 from qoder_async.simulator.lists import Listing, list_page
 from qoder_async.simulator.problems import not_found
-from qoder_async.simulator.queries import Between, read_choice, read_created, read_cursor, read_limit, read_words
+from qoder_async.simulator.queries import (
+    Between,
+    read_choice,
+    read_created,
+    read_cursor,
+    read_flag,
+    read_limit,
+    read_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +119,8 @@ class SessionRoutes:
     def _filters(self, query: MultiMapping[str], created: Between) -> list[Callable[[int], bool]]:
         world = self._world
         tests: list[Callable[[int], bool]] = []
+        if not read_flag(query, "include_archived"):
+            tests.append(lambda number: not world.sessions.is_archived(number))
         if not created.is_open:
             tests.append(lambda number: created.holds(world.table.session_born(number)))
         if statuses := read_words(query, "statuses"):

@@ -33,6 +33,7 @@ class Sessions:
         self._writer = writer
         self._mint = mint
         self._deleted: set[int] = set()
+        self._archived_at: dict[int, int] = {}
 
     def exists(self, number: int) -> bool:
         """Whether a run opened a session of its own that is still there."""
@@ -45,6 +46,14 @@ class Sessions:
     def delete(self, number: int) -> None:
         """Make a session vanish; its runs stay."""
         self._deleted.add(number)
+
+    def archive(self, number: int, now: int) -> None:
+        """Put a session away; archiving it again changes nothing."""
+        self._archived_at.setdefault(number, now)
+
+    def is_archived(self, number: int) -> bool:
+        """Whether a session was put away."""
+        return number in self._archived_at
 
     def turns(self, number: int) -> Sequence[int]:
         """The runs that happened in a session, oldest first."""
@@ -60,7 +69,9 @@ class Sessions:
 
     def can_take_turn(self, number: int) -> bool:
         """Whether a further run may use the session."""
-        return self.exists(number) and Status(self._table.status[self.last_turn(number)]).is_final
+        if not self.exists(number) or self.is_archived(number):
+            return False
+        return Status(self._table.status[self.last_turn(number)]).is_final
 
     def status(self, number: int) -> str:
         """The word for where the session stands, which differs between the shapes."""
@@ -76,11 +87,14 @@ class Sessions:
 
     def events(self, number: int, now: int) -> list[Event]:
         """Everything that has happened in a session, oldest first."""
-        return [
+        events = [
             event
             for turn in self.turns(number)
             for event in turn_events(self._table, self._writer, self._mint, turn, now)
         ]
+        # By hand, a run may be ended long after the next one in its session.
+        events.sort(key=lambda event: event.at)
+        return events
 
     def agent(self, number: int) -> dict[str, Any]:
         """The reference to the agent that works in a session."""
@@ -120,7 +134,9 @@ class Sessions:
         }
         if not extended:
             record["usage"] = {"total_credits": self._credits(number)}
-        record |= {"archived_at": None, "created_at": micros_text(born), "updated_at": micros_text(updated)}
+        archived_at = self._archived_at.get(number)
+        record["archived_at"] = None if archived_at is None else micros_text(archived_at)
+        record |= {"created_at": micros_text(born), "updated_at": micros_text(updated)}
         return record
 
     def _active(self, number: int, now: int) -> int:

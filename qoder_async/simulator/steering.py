@@ -337,10 +337,21 @@ class Steering:
             KeyError: If there is no such session.
         """
         self._settle()
-        number = self._world.session(session_id)
-        if number is None:
-            raise KeyError(session_id)
-        self._world.sessions.delete(number)
+        self._world.sessions.delete(self._session(session_id))
+
+    def archive_session(self, session_id: str) -> None:
+        """Put a session away: lists leave it out unless asked, reads still find it, and no further run uses it.
+
+        Archiving it again changes nothing, and what its run is doing goes on.
+
+        Args:
+            session_id: The session.
+
+        Raises:
+            KeyError: If there is no such session.
+        """
+        now = self._settle()
+        self._world.sessions.archive(self._session(session_id), now)
 
     def _settle(self) -> int:
         return self._world.settle()
@@ -355,6 +366,12 @@ class Steering:
         number = self._world.run(run_id)
         if number is None:
             raise KeyError(run_id)
+        return number
+
+    def _session(self, session_id: str) -> int:
+        number = self._world.session(session_id)
+        if number is None:
+            raise KeyError(session_id)
         return number
 
 

@@ -138,6 +138,50 @@ async def test_no_such_session(serve, shape, suffix):
     assert client.sim.run(deleted)["session_id"] == session_id
 
 
+async def test_an_archived_session_is_out_of_the_list_and_still_readable(serve, clock, shape):
+    client = await serve(shape=shape)
+    sim = client.sim
+    deployment_id = sim.add_deployment(session_strategy="reuse", run_duration=5.0)
+    path = f"/deployments/{deployment_id}/run"
+    archived = (await client.post(path)).body["session_id"]
+    clock.advance(60)
+    other = await session_of(client, sim.insert_run(sim.add_deployment()))
+    events = await events_of(client, archived)
+    sim.archive_session(archived)
+    at = (START + timedelta(seconds=60)).isoformat().replace("+00:00", "Z")
+    clock.advance(60)
+    sim.archive_session(archived)
+    record = (await client.get(f"/sessions/{archived}")).body
+    assert record["archived_at"] == at
+    assert await events_of(client, archived) == events
+    for query, expected in [
+        ({}, [other]),
+        ({"include_archived": "false"}, [other]),
+        ({"include_archived": "true"}, [other, archived]),
+        ({"deployment_id": deployment_id}, []),
+        ({"deployment_id": deployment_id, "include_archived": "true"}, [archived]),
+    ]:
+        assert (await client.get("/sessions", **query)).ids == expected, query
+    assert (await client.get("/sessions", include_archived="perhaps")).status == 400
+    assert (await client.get("/sessions", include_archived="true")).body["data"][1] == record
+    # An archived session takes no further turn.
+    assert (await client.post(path)).body["session_id"] != archived
+    with pytest.raises(KeyError):
+        sim.archive_session("sess_1")
+
+
+async def test_a_session_may_be_archived_while_it_works(serve, clock):
+    client = await serve(shape="lean")
+    deployment_id = client.sim.add_deployment(run_duration=5.0)
+    session_id = (await client.post(f"/deployments/{deployment_id}/run")).body["session_id"]
+    client.sim.archive_session(session_id)
+    query = {"statuses[]": "running", "deployment_id": deployment_id}
+    assert (await client.get("/sessions", **query)).ids == []
+    assert (await client.get("/sessions", **query, include_archived="true")).ids == [session_id]
+    clock.advance(60)
+    assert (await events_of(client, session_id))[-1]["type"] == "session.status_idle"
+
+
 async def test_cancelling(serve, clock, shape):
     client = await serve(shape=shape)
     deployment_id = client.sim.add_deployment(run_duration=60.0, max_retries=2)
@@ -159,6 +203,50 @@ async def test_cancelling(serve, clock, shape):
         assert (ended["status"], ended["error"]["type"]) == ("failed", "cancelled_error")
     clock.advance(600)
     assert client.sim.run_ids() == [run["id"]]
+
+
+@pytest.mark.parametrize("start_delay", [60.0, None])
+async def test_a_pending_run_that_is_set_to_run_starts_then(serve, clock, shape, start_delay):
+    client = await serve(shape=shape)
+    deployment_id = client.sim.add_deployment(start_delay=start_delay)
+    if start_delay is None:
+        run_id = client.sim.insert_run(deployment_id, state="pending")
+    else:
+        run_id = (await client.post(f"/deployments/{deployment_id}/run")).body["id"]
+    clock.advance(10)
+    client.sim.set_run(run_id, status="running")
+    session_id = await session_of(client, run_id)
+    begun = (await events_of(client, session_id))[1]
+    assert (begun["type"], datetime.fromisoformat(begun["processed_at"])) == (
+        "session.status_running",
+        START + timedelta(seconds=10),
+    )
+    clock.advance(5)
+    client.sim.set_run(run_id, status="completed")
+    ended = (await events_of(client, session_id))[-1]
+    assert (ended["type"], datetime.fromisoformat(ended["processed_at"])) == (
+        "session.status_idle",
+        START + timedelta(seconds=15),
+    )
+    assert (await client.get(f"/sessions/{session_id}")).body["stats"]["active_seconds"] == 5
+    if shape == "extended":
+        assert client.sim.run(run_id)["duration_ms"] == 5000
+    clock.advance(600)
+    assert (await events_of(client, session_id))[-1] == ended
+
+
+async def test_events_stay_in_order_when_an_older_run_of_their_session_is_changed(serve, clock):
+    client = await serve(shape="lean")
+    deployment_id = client.sim.add_deployment(session_strategy="reuse", run_duration=5.0)
+    runs = []
+    for _ in range(2):
+        runs.append((await client.post(f"/deployments/{deployment_id}/run")).body)
+        clock.advance(60)
+    client.sim.set_run(runs[0]["id"], status="completed")
+    events = await events_of(client, runs[0]["session_id"])
+    times = [datetime.fromisoformat(event["processed_at"]) for event in events]
+    assert times == sorted(times)
+    assert times[-1] == START + timedelta(seconds=120)
 
 
 async def test_runs_that_share_a_session(serve, clock, shape):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from qoder_async.cli.demo.following import await_many, await_one, watch
 from qoder_async.cli.demo.lists import both_shapes, faults, long_history, page_size, resumption
 from qoder_async.cli.demo.mistakes import typed_errors
 from qoder_async.cli.demo.scene import set_up
 from qoder_async.cli.demo.stage import ClaimError, Stage
-from qoder_async.cli.demo.triggers import lost_answer, trigger
+from qoder_async.cli.demo.triggers import lost_answer
 from qoder_async.cli.demo.voice import PlainVoice
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.notices import silence
@@ -48,7 +49,9 @@ async def run_demo() -> int:
                 await faults(stage, scene, requests)
                 await page_size(stage, scene)
                 await resumption(stage, scene, requests)
-                await trigger(stage, scene)
+                await await_one(stage, scene)
+                await await_many(stage, scene)
+                await watch(stage, scene)
                 await lost_answer(stage, scene)
                 await typed_errors(stage, scene)
                 asked = scene.extended.asked + scene.lean.asked

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qoder_async.cli.demo.voice import Voice
 
 _INDENT = 3
-_PAUSE = 0.7
+_PAUSE = 0.5
 
 
 class ClaimError(Exception):

@@ -1,13 +1,10 @@
-"""The steps about triggers."""
+"""The step about triggers."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from qoder_async import AmbiguousTriggerError
-from qoder_async.cli.demo.scene import SPEED
 from qoder_async.cli.demo.stage import ClaimError
 
 if TYPE_CHECKING:
@@ -15,37 +12,6 @@ if TYPE_CHECKING:
     from qoder_async.cli.demo.stage import Stage
 
 _ROUTE = "POST /deployments/{id}/run"
-_PATIENCE = 10.0
-
-
-async def trigger(stage: Stage, scene: Scene) -> None:
-    """Trigger a run and read it until it has ended."""
-    qoder, simulator = scene.extended.qoder, scene.extended.simulator
-    await stage.step(
-        "Trigger a run, and read it until it has ended",
-        "The trigger returns at once; is_terminal says whether the run has ended, in words known or not.",
-    )
-    stage.code(
-        "run = await qoder.deployments.run(deployment)",
-        "while not run.is_terminal:",
-        "    run = await qoder.runs.get(run)",
-    )
-    deployment = simulator.add_deployment(name="half-a-minute", run_duration=30.0)
-    before, started = scene.extended.asked, time.monotonic()
-    run = await qoder.deployments.run(deployment)
-    seen = [str(run.status)]
-    while not run.is_terminal and time.monotonic() - started < _PATIENCE:
-        await asyncio.sleep(0.1)
-        run = await qoder.runs.get(run)
-        if seen[-1] != run.status:
-            seen.append(str(run.status))
-    took = time.monotonic() - started
-    stage.shows(
-        f"{' → '.join(seen)}; it worked for {(run.duration_ms or 0) / 1000:.0f} s of the simulated time, which "
-        f"goes {SPEED:.0f} times as fast: {took:.1f} s here, {len(scene.extended.since(before))} requests"
-    )
-    stage.claim(run.status == "completed" and len(seen) > 1, "seen at work, and seen completed")
-    stage.claim(simulator.run_ids(deployment) == [run.id], "one run in the service's book")
 
 
 async def lost_answer(stage: Stage, scene: Scene) -> None:
