@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from qoder_async._wire.cursors import Cursor
     from qoder_async.following.finished import FinishedRun
@@ -224,6 +224,7 @@ class AmbiguousTriggerError(QoderError):
         idempotency_key: The key that was sent.
         deployment_id: The deployment that was triggered.
         sent_at: When the trigger was sent, by this machine's clock.
+        clock_ahead: How far the service's clock was ahead of this machine's then, ``None`` where no answer had said.
         reason: How the answer was lost.
     """
 
@@ -234,6 +235,7 @@ class AmbiguousTriggerError(QoderError):
         idempotency_key: str,
         deployment_id: str,
         sent_at: datetime,
+        clock_ahead: timedelta | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(
@@ -245,6 +247,7 @@ class AmbiguousTriggerError(QoderError):
         self.idempotency_key = idempotency_key
         self.deployment_id = deployment_id
         self.sent_at = sent_at
+        self.clock_ahead = clock_ahead
 
 
 class RunFailedError(QoderError):

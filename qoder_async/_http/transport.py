@@ -137,7 +137,7 @@ class Transport:
                 break
             await self.clock.sleep(progress.wait)
         # No except block is open here, so nothing of aiohttp's is chained to what is raised.
-        raise _final_error(call, progress)
+        raise _final_error(call, progress, self.traits)
 
     async def _enter(self, call: Call[T], progress: _Progress) -> bool:
         """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
@@ -279,7 +279,7 @@ def _too_late(call: Call[T]) -> Failure:
     return Failure(error=error, is_passing=False, may_have_acted=False)
 
 
-def _final_error(call: Call[T], progress: _Progress) -> QoderError:
+def _final_error(call: Call[T], progress: _Progress, traits: Traits) -> QoderError:
     failure = progress.failure or _too_late(call)
     if call.triggers is None or not failure.may_have_acted:
         return failure.error
@@ -290,5 +290,6 @@ def _final_error(call: Call[T], progress: _Progress) -> QoderError:
         idempotency_key=call.idempotency_key,
         deployment_id=call.triggers,
         sent_at=progress.first_sent,
+        clock_ahead=traits.clock_ahead(),
         request_id=failure.error.request_id,
     )

@@ -27,7 +27,7 @@ class RunState(OpenEnum):
 
 @attrs.frozen(kw_only=True)
 class FinishedRun:
-    """A run that has ended.
+    """A run that has ended; ``str`` says in a sentence how.
 
     Attributes:
         run: The run, as last seen.
@@ -64,19 +64,17 @@ class FinishedRun:
                 this object.
         """
         if not self.ok:
-            raise RunFailedError(
-                f"{self.run.id} {_VERBS.get(self.state, f'ended as {self.state!s}')}{self._why()}", finished=self
-            )
+            raise RunFailedError(str(self), finished=self)
 
-    def _why(self) -> str:
-        if self.error is not None:
-            return f": {': '.join(part for part in (self.error.type, self.error.message) if part)}"
-        if self.stop_reason is not None:
-            return f": {self.stop_reason}"
-        return ""
+    def __str__(self) -> str:
+        verb = _VERBS.get(self.state, f"ended as {self.state!s}")
+        words = (self.error.type, self.error.message) if self.error is not None else ()
+        why = ": ".join(word for word in words if word) or (None if self.ok else self.stop_reason)
+        return f"{self.run.id} {verb}: {why}" if why else f"{self.run.id} {verb}"
 
 
 _VERBS = {
+    RunState.COMPLETED: "completed",
     RunState.FAILED: "failed",
     RunState.SKIPPED: "was skipped",
     RunState.STOPPED: "stopped before its work was done",

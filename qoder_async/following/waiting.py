@@ -150,6 +150,10 @@ class EndingRuns:
         if self._subscription is not None:
             await self._subscription.__aexit__(exc_type, exc, traceback)
 
+    async def aclose(self) -> None:
+        """End it before the block is left, also for another task that iterates; doing so again does nothing."""
+        await self.__aexit__(None, None, None)
+
     def __aiter__(self) -> Self:
         return self
 

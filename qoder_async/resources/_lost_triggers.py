@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._listing import Listing
+from qoder_async._wire.ids import check_id
 from qoder_async.models import DeploymentRun, TriggerType
 from qoder_async.paging import make_pager
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qoder_async._http.transport import Transport
+    from qoder_async.errors import AmbiguousTriggerError
 
 _CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 """How far this machine's clock is taken to be ahead of the service's, where no answer says what time it is there."""
@@ -21,13 +23,12 @@ _WHOLE_SECONDS = timedelta(seconds=1)
 """What the time of a run loses where the service writes whole seconds."""
 
 
-async def runs_since_trigger(transport: Transport, deployment_id: str, sent_at: datetime) -> list[DeploymentRun]:
+async def runs_since_trigger(transport: Transport, error: AmbiguousTriggerError) -> list[DeploymentRun]:
     """Find the manual runs of a deployment since a trigger was sent.
 
     Args:
         transport: What sends the requests.
-        deployment_id: The deployment.
-        sent_at: When the trigger was sent, by this machine's clock.
+        error: How the answer was lost.
 
     Returns:
         The runs, the newest first.
@@ -35,20 +36,24 @@ async def runs_since_trigger(transport: Transport, deployment_id: str, sent_at: 
     Raises:
         QoderError: A request failed.
     """
-    listing = Listing(transport=transport, path=f"/deployments/{deployment_id}/runs", model=DeploymentRun)
+    path = f"/deployments/{check_id(error.deployment_id, 'deployment_id')}/runs"
+    listing = Listing(transport=transport, path=path, model=DeploymentRun)
     found = []
     pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="raise")
     # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
     async with aclosing(aiter(pager)) as runs:
         async for run in runs:
-            if (run.triggered_at or run.created_at) < _by_its_clock(transport, sent_at):
+            if (run.triggered_at or run.created_at) < _by_its_clock(transport, error):
                 break
             if run.trigger_context.type == TriggerType.MANUAL:
                 found.append(run)
     return found
 
 
-def _by_its_clock(transport: Transport, sent_at: datetime) -> datetime:
-    """Tell when a trigger was sent at the earliest, by the service's clock."""
-    ahead = transport.traits.clock_ahead()
-    return sent_at - _CLOCKS_MAY_DIFFER if ahead is None else sent_at + ahead - _WHOLE_SECONDS
+def _by_its_clock(transport: Transport, error: AmbiguousTriggerError) -> datetime:
+    """Tell when a trigger was sent at the earliest, by the service's clock.
+
+    Clocks may have been set since: of what was known then and what is known now, the earlier counts.
+    """
+    known = [ahead for ahead in (error.clock_ahead, transport.traits.clock_ahead()) if ahead is not None]
+    return error.sent_at + min(known) - _WHOLE_SECONDS if known else error.sent_at - _CLOCKS_MAY_DIFFER

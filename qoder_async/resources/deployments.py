@@ -390,7 +390,7 @@ class Deployments:
         """
         if not isinstance(error, AmbiguousTriggerError):
             raise ConfigurationError(f"error must be the AmbiguousTriggerError that run() raised, got {error!r}")
-        return await runs_since_trigger(self._transport, check_id(error.deployment_id, "deployment_id"), error.sent_at)
+        return await runs_since_trigger(self._transport, error)
 
     async def _act(self, deployment_id: str | Deployment, action: str) -> Deployment:
         return await self._transport.send(writing(f"{self._path(deployment_id)}/{action}", Deployment, {}))
