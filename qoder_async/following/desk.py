@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
+from qoder_async._wire.ids import is_id
 from qoder_async.errors import QoderError
 from qoder_async.following.change import traits_of
 from qoder_async.following.followed import Followed, Follower
@@ -95,8 +96,7 @@ class Desk:
         if followed.run is None and not isinstance(run, str):
             followed.know(run)
             self._note_session(run)
-        age = self._age(followed)
-        if not followed.check and (age is None or age < _YOUNG):
+        if not followed.check and self.is_young(followed):
             followed.checked(now)
         last = None if isinstance(run, str) or knows is None else run
         self._runs_of.setdefault(sink, set()).add(run_id)
@@ -105,9 +105,9 @@ class Desk:
             return
         if at_once:
             followed.due = followed.early = now
-            self._enter(followed)
-        else:
-            self._plan(followed)
+        elif followed.due is None or followed.due > now:
+            followed.plan(list(self._followers[run_id].values()), now, self._jitter, latest=followed.due)
+        self._enter(followed)
 
     def leave(self, sink: Sink) -> None:
         """End the following of all its runs for somebody.
@@ -159,8 +159,12 @@ class Desk:
         later: list[tuple[float, int, Followed]] = []
         while self._queue and self._queue[0][0] <= now + _HORIZON:
             entry = heapq.heappop(self._queue)
-            if self._is_current(entry):
-                (due.append(entry[2]) if entry[2].early <= now else later.append(entry))
+            if not self._is_current(entry):
+                continue
+            if entry[2].early <= now:
+                due.append(entry[2])
+            else:
+                later.append(entry)
         for entry in later:
             heapq.heappush(self._queue, entry)
         due = list(dict.fromkeys(due))
@@ -280,6 +284,7 @@ class Desk:
             error: How it failed.
         """
         now, age = self._clock.now(), self._age(followed)
+        followed.fail(now)
         followers = self._followers.get(followed.id, {})
         for sink, follower in list(followers.items()):
             if followed.is_given_up(error, now, age, since=follower.since):
@@ -309,9 +314,11 @@ class Desk:
         followed = self._followed.pop(run_id, None)
         for sink in self._followers.pop(run_id, ()):
             self._runs_of[sink].discard(run_id)
-        session_id = None if followed is None else followed.session_id
-        if session_id is not None and self._session_runs.get(session_id) == run_id:
-            del self._session_runs[session_id]
+        for session_id in () if followed is None else followed.sessions:
+            if self._session_runs.get(session_id) == run_id:
+                del self._session_runs[session_id]
+        if not self._followed:
+            self._queue.clear()
 
     def _plan(self, followed: Followed) -> None:
         if self.wants(followed):
@@ -338,12 +345,14 @@ class Desk:
 
     def _note_session(self, run: DeploymentRun) -> None:
         """Learn which deployments let several runs work in one session."""
-        if run.status is None and run.session_id is not None:
-            owner = self._session_runs.get(run.session_id)
-            if owner is not None and owner != run.id:
-                self._sharing.add(run.deployment_id)
-            elif run.id in self._followed:
-                self._session_runs[run.session_id] = run.id
+        if run.status is not None or not is_id(run.session_id):
+            return
+        owner, followed = self._session_runs.get(run.session_id), self._followed.get(run.id)
+        if owner is not None and owner != run.id:
+            self._sharing.add(run.deployment_id)
+        elif followed is not None:
+            self._session_runs[run.session_id] = run.id
+            followed.sessions.add(run.session_id)
 
     def _note_word(self, run: DeploymentRun) -> None:
         word = run.status

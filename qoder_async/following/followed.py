@@ -30,6 +30,7 @@ _GRACE = 10.0
 _MOST_MISSES = 3
 _ALONE = 60.0
 """Seconds for which a run is read singly after lists could not be read."""
+_LONGEST_GRACE = 60.0
 _TOGETHER = 0.1
 """The share of its wait by which a look may come early to be made together with others."""
 
@@ -67,12 +68,14 @@ class Followed:
         id: The run.
         since: When it was first followed, in the clock's seconds.
         good: When it was last seen how it goes, in the clock's seconds.
+        failing_since: When the first read failed since then, ``None`` where none has.
         was_read: Whether the run itself was ever read.
         run: The run as last seen.
         deployment_id: Its deployment, where it is known and can be asked about.
         session: Its session as last seen.
         session_good: When it, or what happened in it, was last read.
         is_judged: Whether it was seen how it goes, which a run without status does not show by itself.
+        sessions: The sessions in which it was seen to work.
         finished: How it ended.
         misses: How many lists in a row could not be read.
         alone_until: Until when it is read singly, because lists cannot be read.
@@ -87,12 +90,14 @@ class Followed:
     id: str
     since: float
     good: float
+    failing_since: float | None = None
     was_read: bool = False
     run: DeploymentRun | None = None
     deployment_id: str | None = None
     session: Session | None = None
     session_good: float = float("-inf")
     is_judged: bool = False
+    sessions: set[str] = attrs.field(factory=set)
     finished: FinishedRun | None = None
     misses: int = 0
     alone_until: float = float("-inf")
@@ -172,6 +177,14 @@ class Followed:
         if self.misses > (_MOST_MISSES if is_one_of_many else 0):
             self.alone_until = now + _ALONE
 
+    def fail(self, now: float) -> None:
+        """Take note that it could not be read.
+
+        Args:
+            now: The time, in the clock's seconds.
+        """
+        self.failing_since = now if self.failing_since is None else self.failing_since
+
     def is_given_up(self, error: Exception, now: float, age: float | None, *, since: float) -> bool:
         """Say whether a failed read ends the following for somebody.
 
@@ -187,7 +200,10 @@ class Followed:
         if isinstance(error, NotFoundError):
             was_just_seen = self.was_read and now - self.good < _GRACE
             return not was_just_seen and not self._is_fresh(now, age)
-        return not is_passing_error(error) or now - max(self.good, since) >= _PATIENCE
+        # Some look so seldom that a single failure would end it.
+        is_first = self.failing_since is None or self.failing_since == now
+        is_too_long = now - max(self.good, since) >= _PATIENCE and not is_first
+        return not is_passing_error(error) or is_too_long
 
     def is_session_gone(self, now: float, age: float | None) -> bool:
         """Say whether a session that is not found will not be found later.
@@ -202,20 +218,26 @@ class Followed:
         return now - self.session_good >= _GRACE and not self._is_fresh(now, age)
 
     def _is_fresh(self, now: float, age: float | None) -> bool:
-        return (now - self.since if age is None else age) < _GRACE
+        followed_for = now - self.since
+        if age is None:
+            return followed_for < _GRACE
+        # Clocks that differ must not make a run look new for ever.
+        return age < _GRACE and followed_for < _LONGEST_GRACE
 
     def _judged(self, now: float) -> None:
-        self.good, self.is_judged, self.misses = now, True, 0
+        self.good, self.failing_since, self.is_judged, self.misses = now, None, True, 0
 
-    def plan(self, followers: list[Follower], now: float, jitter: float) -> None:
+    def plan(self, followers: list[Follower], now: float, jitter: float, *, latest: float | None = None) -> None:
         """Settle when to look again.
 
         Args:
             followers: Those who want to know.
             now: The time, in the clock's seconds.
             jitter: A random number from 0 to 1.
+            latest: When at the latest, ``None`` for no limit.
         """
         wait = min(next_wait(each.poll, now - each.since, jitter) for each in followers)
+        wait = wait if latest is None else min(wait, latest - now)
         self.due = now + wait
         self.early = self.due - _TOGETHER * wait
 

@@ -64,13 +64,14 @@ class LookAtRuns:
         if not wanted:
             return []
         missing = {each.id: each for each in wanted}
+        strays = [each for each in wanted if each.deployment_id is None]
         search = Search(self._list(deployment, wanted))
         async with aclosing(search.pages()) as walk:
             pages = 0
             async for page in walk:
                 pages += 1
                 self._take(page, missing)
-                found = len(wanted) - len(missing)
+                found = sum(each.id not in missing for each in strays)
                 if _is_past(page, missing) or not pays_to_go_on(
                     pages=pages, missing=missing.values(), found=found, of_all=deployment is None
                 ):

@@ -94,7 +94,7 @@ def pays_to_go_on(*, pages: int, missing: Collection[Followed], found: int, of_a
     Args:
         pages: How many pages were read.
         missing: What was looked for and not found yet.
-        found: How many were found.
+        found: How many were found of which nothing was known but an id.
         of_all: Whether it is the list of all deployments.
 
     Returns:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from qoder_async.models import DeploymentRun, Session, SessionEvent
 
-_BEGINNINGS = frozenset({"user.message", "session.status_running"})
+_MESSAGE = "user.message"
+_BEGINNINGS = frozenset({_MESSAGE, "session.status_running"})
 _IDLE = "session.status_idle"
 _ERROR = "session.error"
 _TERMINATIONS = frozenset({"session.status_terminated", "terminated"})
@@ -128,6 +129,10 @@ class Turn:
         if not self._has_begun:
             self._has_begun = event.type in _BEGINNINGS and _is_since(self._run.created_at, event)
             return False
+        if event.type == _MESSAGE and self.last_word is not None and _retry_word(self.last_word) in _GIVEN_UP:
+            # The turn of another run begins, so that nothing follows the error in this one.
+            self._ending = self._error
+            return True
         self._last = event
         if event.type == _ERROR:
             self._error = event
@@ -154,6 +159,8 @@ class Turn:
             return self._outcome_without_ending(session)
         if ending.type == _DELETION:
             return lost(self._run, session)
+        if ending.type == _ERROR:
+            return self._finished(RunState.FAILED, session, ending, error=_as_run_error(ending))
         if ending.type in _TERMINATIONS:
             return self._finished(RunState.FAILED, session, ending, error=self._last_error())
         reason = ending.stop_reason_type

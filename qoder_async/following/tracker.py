@@ -94,7 +94,7 @@ class Tracker:
         if self._task is asyncio.current_task():
             self._task = None
             self._break_down(error)
-        if isinstance(error, asyncio.CancelledError):
+        if not isinstance(error, Exception):
             raise error
 
     def _break_down(self, error: BaseException) -> None:
