@@ -1,4 +1,4 @@
-"""Walks that outlast a service that is down for a while."""
+"""Reads that outlast a service that is down for a while."""
 
 from __future__ import annotations
 
@@ -13,15 +13,40 @@ from qoder_async.errors import QoderError
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from typing import Any
 
     from qoder_async._http.clock import Clock
     from qoder_async.paging import Page, Pager
 
 M = TypeVar("M", bound=Record)
+T = TypeVar("T")
 
 _PATIENCE = 300.0
 _LONGEST_WAIT = 30.0
+
+
+async def patiently(read: Callable[[], Coroutine[Any, Any, T]], clock: Clock) -> T:
+    """Read something; where that fails for a passing reason, try again for 5 minutes.
+
+    Args:
+        read: Reads it.
+        clock: Where time comes from.
+
+    Returns:
+        What was read.
+
+    Raises:
+        QoderError: It failed for good.
+    """
+    patience = _Patience(clock)
+    while True:
+        try:
+            return await read()
+        except QoderError as error:
+            if patience.is_at_its_end(error):
+                raise
+        await patience.rest()
 
 
 async def patient_pages(pager: Pager[M], clock: Clock) -> AsyncGenerator[Page[M], None]:
@@ -37,20 +62,40 @@ async def patient_pages(pager: Pager[M], clock: Clock) -> AsyncGenerator[Page[M]
     Raises:
         QoderError: The walk broke for good.
     """
-    good, failures = clock.now(), 0
+    patience = _Patience(clock)
     while True:
         try:
             async with aclosing(pager.pages()) as pages:
                 async for page in pages:
-                    good, failures = clock.now(), 0
                     yield page
-                    good = clock.now()  # whoever uses the pages may take their time
+                    patience.renew()  # whoever uses the pages may take their time
         except QoderError as error:
-            if not is_passing_error(error) or clock.now() - good >= _PATIENCE:
+            if patience.is_at_its_end(error):
                 raise
             pager = attrs.evolve(pager, cursor=error.cursor)
         else:
             return
-        failures += 1
-        wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))
-        await clock.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads retries, guards nothing
+        await patience.rest()
+
+
+class _Patience:
+    """How long one goes on trying."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, after something good."""
+        self._good = self._clock.now()
+        self._failures = 0
+
+    def is_at_its_end(self, error: QoderError) -> bool:
+        """Say whether a failure is final."""
+        return not is_passing_error(error) or self._clock.now() - self._good >= _PATIENCE
+
+    async def rest(self) -> None:
+        """Wait for the next try, longer each time."""
+        self._failures += 1
+        wait = min(_LONGEST_WAIT, 2.0 ** min(self._failures, 10))
+        await self._clock.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads retries, guards nothing

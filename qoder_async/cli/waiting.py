@@ -84,11 +84,9 @@ class Awaited:
     _last: DeploymentRun | None = None
     _started: float = attrs.field(factory=time.monotonic)
     _table: Table = attrs.field(factory=make_table)
-    _line: Line = attrs.field(init=False)
-
-    @_line.default
-    def _make_line(self) -> Line:
-        return make_line(as_json=self.common.json)
+    _line: Line = attrs.field(
+        init=False, default=attrs.Factory(lambda self: make_line(as_json=self.common.json), takes_self=True)
+    )
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:

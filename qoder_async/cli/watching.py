@@ -14,7 +14,7 @@ from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
 from qoder_async.cli.idle import WhenIdle
 from qoder_async.cli.output import Table, make_table
-from qoder_async.errors import ConfigurationError, QoderError
+from qoder_async.errors import QoderError
 from qoder_async.following.watch_state import read_state
 
 if TYPE_CHECKING:
@@ -64,8 +64,6 @@ class Watch:
                     self._keep()
                     await self._show_all(changes)
                 self._keep()
-            except ConfigurationError:
-                raise
             except QoderError as error:
                 self._keep()
                 raise Stop(explain(error, attempt_option="--request-timeout").and_then(*self._onward())) from None

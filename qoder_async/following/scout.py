@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._patience import patient_pages
+from qoder_async._patience import patient_pages, patiently
 from qoder_async._tasks import for_each
 from qoder_async.following.rule import is_at_work
 from qoder_async.following.watch_state import time_of
@@ -58,8 +58,9 @@ class Scout:
             QoderError: A request failed.
         """
         missing = set(self._deployments or ())
-        if len(missing) > 1:
-            await self._find_deployments(missing)
+        if len(missing) < 2:
+            return  # the list of its runs will tell
+        await self._find_deployments(missing)
         await for_each(sorted(missing), self._read_deployment)
 
     async def look(self, back_to: Callable[[], datetime]) -> list[DeploymentRun]:
@@ -75,13 +76,15 @@ class Scout:
             QoderError: The service could not be read for 5 minutes, or refused.
         """
         found: dict[str, DeploymentRun] = {}
-        pages = 0
+        pages = lists = runs = 0
 
         async def walk(deployment: str | None) -> None:
-            nonlocal pages
+            nonlocal pages, lists, runs
+            lists += 1
             async with aclosing(self._pages_of_runs(deployment)) as walked:
                 async for page in walked:
                     pages += 1
+                    runs += len(page.items)
                     oldest = back_to()
                     for run in page.items:
                         self._tracker.desk.see(run)
@@ -96,7 +99,7 @@ class Scout:
         else:
             await for_each(sorted(self._deployments), walk)
             self._pages_of_everything *= _FORGETTING
-        self._page_size = 100 if pages <= max(1, len(self._deployments or ())) else _LARGEST_PAGE
+        self._page_size = 100 if runs <= 100 * lists else _LARGEST_PAGE
         return sorted(found.values(), key=time_of)
 
     async def unfinished(self, seen: Collection[DeploymentRun], before: datetime) -> list[DeploymentRun]:
@@ -198,7 +201,7 @@ class Scout:
                     return
 
     async def _read_deployment(self, deployment_id: str) -> None:
-        await self._tracker.reader.deployment(deployment_id)
+        await patiently(lambda: self._tracker.reader.deployment(deployment_id), self._tracker.clock)
 
     def _pages_of_runs(
         self, deployment: str | None, *, before: datetime | None = None, status: str | None = None

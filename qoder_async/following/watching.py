@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections import deque
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qoder_async")
 
+_CATCH_UP = 50
+_NO_FASTER = timedelta(seconds=1.05)
 _MOST_UNREAD = 1000
 """How many changes may wait to be read before no more are looked for."""
 
@@ -179,8 +182,10 @@ class RunChanges:
             return
         found = await scout.look(lambda: look_back_from(begins_at()))
         state = WatchState(begins_at())
-        new = [run for run in found if self._since is not None and is_since(run, state.looked_at)]
-        old = [run for run in found if run not in new] if new else found
+        new: list[DeploymentRun] = []
+        old: list[DeploymentRun] = []
+        for run in found:
+            (new if self._since is not None and is_since(run, state.looked_at) else old).append(run)
         old += await scout.unfinished(found, look_back_from(state.looked_at))
         for run in old:
             self._noticed[run.id] = time_of(run)
@@ -230,21 +235,23 @@ class RunChanges:
 
     async def _keep_looking(self, scout: Scout, tracker: Tracker) -> None:
         clock = tracker.clock
-        began = clock.now()
+        began = looked = clock.now()
         try:
             while True:
                 jitter = random.random()  # noqa: S311  spreads looks, guards nothing
                 await clock.sleep(next_wait(self._poll, clock.now() - began, jitter))
                 if len(self._mailbox) >= _MOST_UNREAD:
                     continue
-                at = scout.now()
+                # The service's clock may be set, or told wrongly by a gateway: it does not hurry ahead of ours.
+                at = min(scout.now(), self._known_until() + (clock.now() - looked) * _NO_FASTER)
+                looked = clock.now()
                 self._take(await scout.look(self._back_to), at)
         except Exception as error:  # noqa: BLE001  whatever it is, the reader has to learn it
             self._mailbox.fail(error)
 
     def _take(self, found: list[DeploymentRun], at: datetime) -> None:
         """Take what a look has found, all at once: a look that is cut short leaves nothing behind."""
-        for run in found:
+        for number, run in enumerate(found, 1):
             was_noticed = run.id in self._noticed
             self._noticed[run.id] = time_of(run)
             if was_noticed:
@@ -253,14 +260,20 @@ class RunChanges:
             self._mailbox.put(_Found(run, finished))
             if finished is None:
                 self._follow(run, knows=run)
+            if number % _CATCH_UP == 0:
+                # Older runs were found as well, and come before: so the state stays small while a reader catches up.
+                self._mailbox.put(_Looked(min(time_of(run), at)))
         self._mailbox.put(_Looked(at))
         self._looked_at = at if self._looked_at is None else max(at, self._looked_at)
         self._noticed = {run_id: time for run_id, time in self._noticed.items() if time >= self._back_to()}
 
     def _back_to(self) -> datetime:
         """Tell how far back the next look goes; runs before are forgotten."""
-        assert self._looked_at is not None  # noqa: S101  the first look is told otherwise
-        return look_back_from(self._looked_at)
+        return look_back_from(self._known_until())
+
+    def _known_until(self) -> datetime:
+        assert self._looked_at is not None  # noqa: S101  the first look is over
+        return self._looked_at
 
     def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None) -> None:
         assert self._subscription is not None  # noqa: S101  it was entered

@@ -54,7 +54,7 @@ async def run_demo() -> int:
                 await watch(stage, scene)
                 await lost_answer(stage, scene)
                 await typed_errors(stage, scene)
-                asked = scene.extended.asked + scene.lean.asked
+                asked = scene.asked
     except ClaimError as error:
         stage.fail(error)
         return ExitCode.RUN_FAILED

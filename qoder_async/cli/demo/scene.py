@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async import AsyncQoder, RetryPolicy
-from qoder_async.simulator import AcceleratedClock, Simulator
+from qoder_async.simulator import AcceleratedClock, RealClock, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from qoder_async.simulator import RecordedRequest, Shape
+    from qoder_async.simulator import Clock, RecordedRequest, Shape
 
 SPEED = 60.0
 """Simulated seconds per second."""
@@ -56,10 +56,16 @@ class Service:
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """Both shapes of the service."""
+    """Both shapes of the service, and one whose clock goes as fast as this machine's."""
 
     extended: Service
     lean: Service
+    steady: Service
+
+    @property
+    def asked(self) -> int:
+        """How many requests there were so far, in all."""
+        return self.extended.asked + self.lean.asked + self.steady.asked
 
 
 @asynccontextmanager
@@ -71,20 +77,24 @@ async def set_up() -> AsyncIterator[Scene]:
     """
     async with AsyncExitStack() as stack:
 
-        async def start(shape: Shape) -> Service:
+        async def start(shape: Shape, clock: Clock, *, runs: int = RUNS) -> Service:
             simulator = Simulator(
                 shape=shape,
-                clock=AcceleratedClock(SPEED),
+                clock=clock,
                 # The older documentation has lists that say has_more and no next_page.
                 next_page="absent" if shape == "extended" else "last_id",
             )
             simulator.populate(deployments=6, runs=200)
             long = simulator.add_deployment(name="years-of-history")
-            simulator.add_runs(long, RUNS, state="mixed", trigger="mixed")
+            simulator.add_runs(long, runs, state="mixed", trigger="mixed")
             quiet = simulator.add_deployment(name="never-run-before", run_duration=30.0)
             await stack.enter_async_context(simulator)
             qoder = AsyncQoder(_TOKEN, base_url=simulator.url, retry=RetryPolicy(initial=0.1))
             await stack.enter_async_context(qoder)
             return Service(simulator=simulator, qoder=qoder, long=long, quiet=quiet)
 
-        yield Scene(extended=await start("extended"), lean=await start("lean"))
+        yield Scene(
+            extended=await start("extended", AcceleratedClock(SPEED)),
+            lean=await start("lean", AcceleratedClock(SPEED)),
+            steady=await start("extended", RealClock(), runs=0),
+        )
