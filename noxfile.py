@@ -73,9 +73,12 @@ def install_project(session: nox.Session, *extra: str, extras: str = "cli") -> N
 
 
 def run_tests(session: nox.Session, *runner: str) -> None:
-    """Run pytest with warnings as errors from the interpreter's start on."""
-    command = ["python", "-X", "dev", "-W", "error", *runner, "-m", "pytest", *session.posargs]
-    session.run(*command, env={"PYTHONSAFEPATH": "1"})
+    """Run pytest with warnings as errors from the interpreter's start on, on all cores unless something runs it."""
+    python = ["python", "-X", "dev", "-W", "error"]
+    cores = os.cpu_count() or 1
+    # pytest-xdist would start its workers without these flags.
+    workers = [] if runner or cores == 1 else ["--dist=worksteal", f"--tx={cores}*popen//python={' '.join(python)}"]
+    session.run(*python, *runner, "-m", "pytest", *workers, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session(python=NEWEST)
