@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import harness, import_time, report
 from .contenders import CONTENDERS, Contender
 from .data import SHAPES
+from .waiting import report as waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.benchmark == "import":
         summary = import_time.summary(import_time.measure(options.repeat or 15), command)
         text = import_time.table(summary)
+    elif options.benchmark == "waiting":
+        summary = waiting.summary(_waiting_plan(options), command, _say)
+        text = waiting.table(summary)
     else:
         plan = _plan(options)
         summary = report.summary(plan, harness.measure(plan, progress=_say), command)
@@ -36,17 +40,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="walk: iterate over a long history, against other ways to do it. "
-        "import: what importing the package costs.",
+        "import: what importing the package costs. waiting: what it costs to wait for runs, and how late their "
+        "ends are noticed, against a loop for each run.",
         epilog=f"Contenders: {names}. Each runs in a fresh process against a server in another; its clock "
         "starts after the imports and one warm-up page. Every walk must count every run, and in the first "
         "round one more walk, untimed, must find every id once.",
     )
-    parser.add_argument("benchmark", nargs="?", choices=["walk", "import"], default="walk")
-    parser.add_argument("--shape", choices=SHAPES, default="extended", help="generation of the records")
-    parser.add_argument("--runs", type=_positive, default=100_000, help="length of the history")
+    parser.add_argument("benchmark", nargs="?", choices=["walk", "import", "waiting"], default="walk")
+    parser.add_argument("--shape", choices=SHAPES, help="generation of the records (default: extended; waiting: both)")
+    parser.add_argument("--runs", type=_positive, help="length of the history (default: 100000; waiting: 1000 runs)")
+    parser.add_argument("--deployments", type=_positive, default=50, help="waiting: whose runs they are")
+    parser.add_argument("--waiters", type=int, default=10_000, help="waiting: how many crowd on one client; 0: none")
     parser.add_argument("--slow-runs", type=_positive, default=10_000, help="at most so many for a slow one")
     parser.add_argument("--page-size", type=_positive, default=1000)
-    parser.add_argument("--repeat", type=_positive, help="rounds (default: 5; import: 15)")
+    parser.add_argument("--repeat", type=_positive, help="rounds (default: 5; import: 15; waiting: 20)")
     parser.add_argument("--contenders", help="comma-separated (default: all that are installed)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -60,12 +67,22 @@ def _positive(text: str) -> int:
 
 def _plan(options: argparse.Namespace) -> harness.Plan:
     return harness.Plan(
-        shape=options.shape,
-        runs=options.runs,
+        shape=options.shape or "extended",
+        runs=options.runs or 100_000,
         slow_runs=options.slow_runs,
         page_size=options.page_size,
         repeat=options.repeat or 5,
         contenders=_contenders(options.contenders),
+    )
+
+
+def _waiting_plan(options: argparse.Namespace) -> waiting.Plan:
+    return waiting.Plan(
+        shapes=[options.shape] if options.shape else SHAPES,
+        runs=options.runs or 1000,
+        deployments=options.deployments,
+        repeat=options.repeat or 20,
+        waiters=options.waiters,
     )
 
 

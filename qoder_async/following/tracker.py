@@ -47,6 +47,8 @@ class Tracker:
         self._deadlines: list[tuple[float, int, Subscription]] = []
         self._order = count()
         self._task: asyncio.Task[None] | None = None
+        # What tells a task that it was ended from one that breaks down; an eager task works before it is known here.
+        self._shift: object | None = None
         self._waker: asyncio.Future[None] | None = None
 
     def enter(self, subscription: Subscription) -> None:
@@ -61,8 +63,9 @@ class Tracker:
             if len(self._deadlines) > 2 * len(self._subscriptions) + _SPARE:
                 self._deadlines = [entry for entry in self._deadlines if entry[2] in self._subscriptions]
                 heapq.heapify(self._deadlines)
-        if self._task is None:
-            self._task = asyncio.create_task(self._work(), name="qoder_async tracker")
+        if self._shift is None:
+            self._shift = shift = object()
+            self._task = asyncio.create_task(self._work(shift), name="qoder_async tracker")
         self._wake()
 
     async def leave(self, subscription: Subscription) -> None:
@@ -74,11 +77,11 @@ class Tracker:
         self._subscriptions.discard(subscription)
         if self._subscriptions or self._task is None:
             return
-        task, self._task = self._task, None
+        task, self._task, self._shift = self._task, None, None
         self._deadlines.clear()
         await end(task)
 
-    async def _work(self) -> None:
+    async def _work(self, shift: object) -> None:
         error: BaseException
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -91,8 +94,8 @@ class Tracker:
             error = first_of(group)
         except BaseException as single:  # noqa: BLE001  whatever it is, nobody may wait for ever
             error = single
-        if self._task is asyncio.current_task():
-            self._task = None
+        if self._shift is shift:
+            self._shift = None
             self._break_down(error)
         if not isinstance(error, Exception):
             raise error

@@ -13,9 +13,18 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from qoder_async.cli.app import app
+from qoder_async.cli.notices import retries_on_stderr
+from qoder_async.cli.program import _explain, _report
 from qoder_async.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    import pytest
+    from support.virtual_time import VirtualTime
 
 CANARY = "pt-canary0123456789abcdef"
 
@@ -59,6 +68,16 @@ def start_process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "qoder_async.cli", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     return subprocess.Popen(command, env=options.pop("env", dict(os.environ)), **options)
+
+
+@contextlib.contextmanager
+def started(*arguments: str, **options: Any):
+    """Start it, and leave nothing of it behind if the test fails."""
+    with start_process(*arguments, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run_process(*arguments: str, **options: Any) -> Result:
@@ -109,7 +128,7 @@ def run_on_terminal(
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     env = inherited | {"TERM": "xterm-256color"} | environment
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    with start_process(*arguments, env=env, **streams) as process:
+    with started(*arguments, env=env, **streams) as process:
         os.close(terminal)
         shown = b""
         # A terminal that nobody holds open any more ends with an error on Linux, and with nothing elsewhere.
@@ -127,3 +146,46 @@ def run_on_terminal(
     text = shown.decode()
     assert CANARY not in text
     return Screen(process.returncode, text)
+
+
+class TimedCommandLine:
+    """The command line on the loop of a test, with simulators, in virtual time."""
+
+    def __init__(
+        self,
+        time: VirtualTime,
+        stack: contextlib.AsyncExitStack,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        self.time = time
+        self._stack = stack
+        self._capfd = capfd
+        self._monkeypatch = monkeypatch
+
+    async def serve(self, **settings: Any) -> Simulator:
+        """Start a simulator; QODER_BASE_URL points to the last one."""
+        sim = await self._stack.enter_async_context(Simulator(clock=self.time.simulated, **settings))
+        self._monkeypatch.setenv("QODER_BASE_URL", sim.url)
+        return sim
+
+    async def __call__(self, *arguments: str, meanwhile: tuple[Coroutine[Any, Any, Any], ...] = ()) -> Result:
+        """Run a command, and what a test does to its world meanwhile."""
+        self._capfd.readouterr()
+        code, *_ = await self.time.run(self._explained(*arguments), *meanwhile)
+        out, err = self._capfd.readouterr()
+        assert CANARY not in out + err
+        return Result(code, out, err)
+
+    async def command(self, *arguments: str) -> int:
+        """The command itself, which raises what ends it."""
+        with retries_on_stderr():
+            result = await app.run_async(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+
+    async def _explained(self, *arguments: str) -> int:
+        try:
+            return await self.command(*arguments)
+        except Exception as error:  # noqa: BLE001  it is told as the program tells it
+            return _report(_explain(error, list(arguments)))

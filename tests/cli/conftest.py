@@ -8,10 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_support import CANARY, Result, Screen, TerminalStream, served
+import pytest_asyncio
+from cli_support import CANARY, Result, Screen, TerminalStream, TimedCommandLine, served
+from support.virtual_time import VirtualTime
 
 from qoder_async._http.clock import Clock
 from qoder_async.cli import main
+from qoder_async.cli.common import Common
 
 if TYPE_CHECKING:
     from qoder_async.simulator import Simulator
@@ -87,3 +90,13 @@ def on_screen(monkeypatch):
         return Screen(code, stream.getvalue())
 
     return call
+
+
+@pytest_asyncio.fixture
+async def timed(monkeypatch, capfd):
+    """Call the command line and serve simulators on the loop of the test, in virtual time."""
+    time = VirtualTime()
+    make = Common.client
+    monkeypatch.setattr(Common, "client", lambda self: time.use(make(self)))
+    async with contextlib.AsyncExitStack() as stack:
+        yield TimedCommandLine(time, stack, capfd, monkeypatch)

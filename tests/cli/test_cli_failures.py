@@ -201,6 +201,8 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch, missing)
         ["runs"],
         ["runs", "list"],
         ["runs", "get"],
+        ["runs", "wait"],
+        ["runs", "watch"],
     ],
 )
 def test_every_command_has_help_with_an_example(cli, words):
@@ -212,7 +214,7 @@ def test_every_command_has_help_with_an_example(cli, words):
         assert f"Example: {' '.join(['qoder-async', *words])}" in result.out
     if words == []:
         assert "Exit codes: 0 fine" in result.out
-        for later in ("wait", "watch", "export", "stats"):
+        for later in ("export", "stats"):
             assert later not in result.out
 
 

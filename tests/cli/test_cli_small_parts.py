@@ -1,19 +1,33 @@
 """Small parts: times, commands to copy, durations, columns, clean text."""
 
+import io
+import logging
 import shlex
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoder_async.cli.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration
+from qoder_async import DeploymentRun, converter
+from qoder_async.cli.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration, whole_duration
 from qoder_async.cli.command_line import command
 from qoder_async.cli.failures import Stop
 from qoder_async.cli.layout import lay_out
+from qoder_async.cli.live_line import errors_above
 from qoder_async.cli.moments import read_moment
+from qoder_async.cli.notices import retries_on_stderr
 from qoder_async.cli.text import clean
+from qoder_async.cli.waiting import progress
 
+RUN = {
+    "id": "drun_1",
+    "deployment_id": "dep_1",
+    "agent": {"id": "agent_1", "version": 1},
+    "trigger_context": {"type": "manual"},
+    "created_at": "2026-11-20T09:30:00Z",
+}
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
@@ -58,6 +72,53 @@ def test_a_command_to_copy_is_quoted():
 )
 def test_durations(milliseconds, text):
     assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (59.6, "1 m 00 s"), (80, "1 m 20 s"), (7260, "2 h 01 m")])
+def test_whole_durations(seconds, text):
+    assert whole_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ended", "total", "status", "text"),
+    [
+        (0, 1, None, "1 m 20 s"),
+        (0, 1, "running", "1 m 20 s: drun_1 running"),
+        (2, 5, None, "2 of 5 ended, 1 m 20 s"),
+        (2, 5, "pending", "2 of 5 ended, 1 m 20 s: drun_1 pending"),
+        (1_000, 2_000, "", "1,000 of 2,000 ended, 1 m 20 s: drun_1 going on"),
+    ],
+)
+def test_the_line_that_tells_how_far_a_wait_is(ended, total, status, text):
+    run = converter.structure(RUN | ({"status": status} if status else {}), DeploymentRun)
+
+    assert progress(ended, total, 80.0, None if status is None else run) == text
+
+
+def test_errors_take_the_line_away_before_they_are_written(monkeypatch):
+    happened = []
+
+    class Stream(io.StringIO):
+        def write(self, text):
+            happened.append(text)
+            return len(text)
+
+    class Line:
+        def show(self, text):
+            happened.append("shown")
+
+        def hide(self):
+            happened.append("hidden")
+
+    monkeypatch.setattr(sys, "stderr", stream := Stream())
+    with errors_above(line := Line()):
+        line.show("2 of 5")
+        with retries_on_stderr():
+            logging.getLogger("qoder_async").warning("again in 1 s")
+        assert sys.stderr.isatty() is stream.isatty()
+
+    assert happened == ["shown", "hidden", "qoder-async: again in 1 s\n", "hidden"]
+    assert sys.stderr is stream
 
 
 @given(st.text())
