@@ -189,7 +189,7 @@ def test_the_service_to_speak_to(value, environment, expected):
     "value",
     ["", " ", "qoder.com", "api.qoder.com/api", "//api.qoder.com", "/api/v1", "ftp://api.qoder.com", "file:///etc",
      "ws://api.qoder.com", "https://", "https:///x", "https:api.qoder.com", "http://[::1", "https://x:port/",
-     "https://x:99999/", "javascript:alert(1)", None, 7, True, b"https://x", ["https://x"], object()],
+     "https://x:99999/", "javascript:alert(1)", None, 7, True, b"https://x", ["https://x"], ...],
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_address_is_refused(value):

@@ -107,6 +107,11 @@ def test_the_age_of_a_run_is_measured_by_the_services_clock(books, inbox, follow
     assert fails_at(books, inbox, follow(run), MISSING, (0, 5, 9.9, 10)) == 10
 
 
+def test_clocks_that_differ_do_not_make_a_run_look_new_for_ever(books, inbox, follow):
+    followed = follow(books.extended("running", age=-3600))
+    assert fails_at(books, inbox, followed, MISSING, (0, 30, 59.9, 60)) == 60
+
+
 def test_a_run_that_was_just_read_may_be_missing(books, desk, inbox, follow):
     """A replica that lags behind does not know it yet."""
     followed = follow(books.extended("running", age=3600))

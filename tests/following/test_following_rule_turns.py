@@ -134,6 +134,13 @@ def test_an_error_that_ended_a_turn_is_still_its_end_when_the_next_turn_begins(r
     assert verdict(0, session("idle"), done) == ("failed", None)
 
 
+@pytest.mark.parametrize("retry", ["retrying", {"type": "retrying"}, "someday"])
+def test_a_message_after_an_error_that_may_be_retried_ends_no_turn(retry):
+    events = [event("user.message", 0), failure(9, retry), event("user.message", 10)]
+    assert verdict(0, session("running"), events) is None
+    assert verdict(0, session("idle"), [*events, idle(15, "requires_action")]) == ("stopped", "requires_action")
+
+
 def test_runs_in_a_row_in_one_session():
     events = [
         event("user.message", 0), event("session.status_running", 1), idle(5, "end_turn"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,6 +181,35 @@ async def test_a_run_that_ends_while_the_block_is_entered_is_not_lost(shape):
         told = await watched(on, seconds=400)
         assert len(ends) == 1
         assert_told(on, told, finished=[run] if told else [])
+
+
+async def test_a_run_that_ends_while_another_is_still_asked_about():
+    """Entering takes a minute, since nobody can tell yet whether the other one goes on."""
+    async with stage("lean") as on:
+        first, second = (on.sim.add_deployment() for _ in range(2))
+        ends = on.sim.insert_run(first, state="running", triggered_at=ago(on, 60))
+        asked = on.sim.insert_run(second, state="pending", triggered_at=ago(on, 60))
+        session = on.sim.run(asked)["session_id"]
+        down = on.sim.faults.add("status", times=1e9, when=lambda request: session in request.path)
+
+        async def script():
+            await on.time.sleep(20)
+            on.sim.set_run(ends, status="failed")
+            await on.time.sleep(40)
+            down.remove()
+
+        told, states = [], []
+
+        async def watch():
+            async with on.qoder.runs.watch([first, second]) as changes:
+                assert on.time.elapsed >= 60
+                await read(on, changes, SETTLED, told)
+                states.append(changes.state)
+
+        await on.run(watch(), script())
+        assert_told(on, told, finished=[ends])
+        assert ends not in json.loads(states[0])["unfinished"]
+        assert asked in json.loads(states[0])["unfinished"]
 
 
 # While it begins

@@ -121,6 +121,27 @@ async def test_cancelled_again_while_it_is_leaving(shape):
 
 
 @BOTH
+async def test_leaving_in_the_middle_of_a_look_while_another_watch_goes_on(shape):
+    """What belongs to the one has ended when its block is left; the other goes on."""
+    async with stage(shape) as on:
+        deployments = lively(on)
+        async with on.qoder.runs.watch(deployments):
+            for turns in range(8):
+                async with on.qoder.runs.watch(deployments):
+                    assert watching() == 2
+                    on.time._move(on.time._microseconds + 1_000_000)
+                    on.time._wake()
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                assert watching() == 1
+        await assert_nothing_goes_on(on)
+
+
+def watching():
+    return len([task for task in client_tasks() if task.get_name() == "qoder_async watch"])
+
+
+@BOTH
 async def test_cancelled_while_requests_are_under_way(shape):
     """Cancelled with each request in turn."""
     async with stage(shape) as on:

@@ -324,6 +324,27 @@ async def test_stopping_again_while_it_catches_up(shape):
 
 
 @BOTH
+async def test_stopping_before_all_is_told_that_was_hours_ago(shape):
+    """The state says that a look is over only once all is delivered that it found."""
+    async with stage(shape) as on:
+        deployment = on.sim.add_deployment()
+        state = await state_of(on)
+        runs = on.sim.add_runs(deployment, 5, spacing=600, newest=on.time.wall() + timedelta(hours=1))
+        await on.time.advance(3 * HOUR)
+        told = []
+
+        async def script():
+            nonlocal state
+            for _ in range(4):
+                async with on.qoder.runs.watch(since=state) as changes:
+                    await read(on, first_of(changes, 3), SETTLED, told)
+                    state = changes.state
+
+        await on.run(script())
+        assert_told(on, told, created=runs, finished=runs, watches=4)
+
+
+@BOTH
 async def test_a_state_is_small_and_forgets(shape):
     async with stage(shape) as on:
         deployment = on.sim.add_deployment(run_duration=5, max_concurrent=99)

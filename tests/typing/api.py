@@ -49,11 +49,11 @@ async def settings(session: aiohttp.ClientSession) -> None:
 
 
 def note(run: DeploymentRun) -> None:
-    print(run.status)
+    assert_type(run.status, RunStatus | None)
 
 
 async def tell(run: DeploymentRun) -> None:
-    print(run.status)
+    assert_type(run.status, RunStatus | None)
 
 
 async def waits(qoder: AsyncQoder, run: DeploymentRun) -> None:
