@@ -48,7 +48,7 @@ class Desk:
     Args:
         clock: Where time comes from.
         traits: What was learned of the service: its clock.
-        wake: Called when something is due earlier than before.
+        wake: Called when a run was entered into the queue of what is due.
     """
 
     def __init__(self, clock: Clock, traits: Traits, wake: Callable[[], None]) -> None:
@@ -356,7 +356,8 @@ class Desk:
 
     def _note_word(self, run: DeploymentRun) -> None:
         word = run.status
-        if word is None or word in self._odd_words or RunStatus(word).is_known:
+        is_over = run.completed_at is not None
+        if word is None or is_over or word in self._odd_words or RunStatus(word).is_known:
             return
         self._odd_words.add(word)
         log.warning("Runs have a status that is not known yet, %r; they count as going on", str(word))

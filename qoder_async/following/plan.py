@@ -104,4 +104,4 @@ def pays_to_go_on(*, pages: int, missing: Collection[Followed], found: int, of_a
         return pages < len(missing)
     known = {each.deployment_id for each in missing} - {None}
     is_blind = any(each.deployment_id is None for each in missing)
-    return bool(missing) and pages < len(known) + (found + _BLIND_PAGES if is_blind else 0)
+    return pages < len(known) + (found + _BLIND_PAGES if is_blind else 0)

@@ -134,17 +134,27 @@ class Reader:
         Raises:
             QoderError: A request failed.
         """
-        path, turn = f"/sessions/{run.session_id}/events", Turn(run)
-        query = (("types[]", EVENT_TYPES), ("created_at[gte]", just_before(run.created_at)))
-        async with aclosing(self._list(path, SessionEvent, query, 100, style="pages").pages()) as pages:
+        turn = await self._turn(run, EVENT_TYPES)
+        if (error := turn.last_word) is None:
+            return turn
+        events = f"/sessions/{run.session_id}/events"
+        after = Cursor("after_id", error.id)
+        following = await self._list(events, SessionEvent, (), 1, style="pages", cursor=after).first_page()
+        if any(event.type not in EVENT_TYPES for event in following.items):
+            # What was not asked for shows that the error was overcome.
+            return await self._turn(run, None)
+        for event in following.items:
+            turn.take(event)
+        return turn
+
+    async def _turn(self, run: DeploymentRun, types: tuple[str, ...] | None) -> Turn:
+        turn = Turn(run)
+        query = (("types[]", types), ("created_at[gte]", just_before(run.created_at)))
+        events = self._list(f"/sessions/{run.session_id}/events", SessionEvent, query, 100, style="pages")
+        async with aclosing(events.pages()) as pages:
             async for page in pages:
-                if any(turn.take(event) for event in page.items if event.type in EVENT_TYPES):
-                    return turn
-        if (error := turn.last_word) is not None:
-            after = Cursor("after_id", error.id)
-            following = await self._list(path, SessionEvent, (), 1, style="pages", cursor=after).first_page()
-            for event in following.items:
-                turn.take(event)
+                if any(turn.take(event) for event in page.items if types is None or event.type in types):
+                    break
         return turn
 
     def _list(

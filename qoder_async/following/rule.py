@@ -142,8 +142,8 @@ class Turn:
 
     @property
     def last_word(self) -> SessionEvent | None:
-        """The error with which the turn ends unless something follows it."""
-        return self._error if self._ending is None and self._error is self._last else None
+        """The error with which the turn ends unless something else follows it."""
+        return self._error if self._error is self._last else None
 
     def outcome(self, session: Session | None) -> FinishedRun | None:
         """Say how the turn ended.

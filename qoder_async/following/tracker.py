@@ -102,12 +102,13 @@ class Tracker:
 
     def _break_down(self, error: BaseException) -> None:
         """Tell everybody that there is nobody left who looks."""
-        if isinstance(error, asyncio.CancelledError):
-            crash = QoderError("Following runs was ended: somebody has cancelled its task")
-        else:
-            crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
-            crash.__cause__ = error
         for subscription in self._subscriptions:
+            # Each its own: raising one exception in several tasks would mix their tracebacks.
+            if isinstance(error, asyncio.CancelledError):
+                crash = QoderError("Following runs was ended: somebody has cancelled its task")
+            else:
+                crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
+                crash.__cause__ = error
             subscription.sink.fail(crash)
 
     def _ring(self) -> None:
