@@ -155,6 +155,7 @@ def test_the_events_asked_for_and_what_follows_the_last_word_are_enough(run, see
     assert turn.outcome(seen) == judge(run, seen, events)
 
 
+@given(run=FOLLOWED, seen=st.none() | SESSIONS, events=EVENTS, earlier=EVENTS)
 def test_what_happened_before_the_run_was_made_changes_nothing(run, seen, events, earlier):
     def is_before(each):
         time = each.processed_at or each.created_at
