@@ -86,7 +86,7 @@ async def test_an_empty_list_is_a_page():
 
 
 @pytest.mark.parametrize("fault", PASSING)
-@pytest.mark.parametrize("after", [0, 2, 4])
+@pytest.mark.parametrize("after", [0, 3])
 async def test_what_passes_is_sat_out_and_the_walk_goes_on_where_it_broke(fault, after):
     async with stage(retry=ONCE) as on:
         runs = world(on)

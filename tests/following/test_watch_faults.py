@@ -152,8 +152,10 @@ async def test_a_session_that_is_deleted_ends_its_run():
 # What passes
 
 
-@BOTH
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("shape", "fault"),
+    [*(("lean", fault) for fault in FAULTS), *(("extended", fault) for fault in ("503", "429", "reset", "truncate"))],
+)
 async def test_a_third_of_all_requests_fails(shape, fault):
     async with stage(shape) as on:
         deployments = lively(on)

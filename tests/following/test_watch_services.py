@@ -127,6 +127,45 @@ async def test_failures_that_tell_another_time_lose_nothing(shape, ahead):
         assert_told(on, told, created=runs, finished=runs)
 
 
+class Sleepy(VirtualTime):
+    """A machine whose steady clock stands still while the machine does."""
+
+    slept = 0.0
+
+    def now(self):
+        return super().now() - self.slept
+
+    def oversleep(self, seconds):
+        self.slept += seconds
+        self._move(self._microseconds + round(seconds * 1_000_000))
+
+
+@BOTH
+async def test_a_machine_that_slept_for_hours_catches_up_once(shape, monkeypatch):
+    """The looks after the first do not go back by hours again."""
+    monkeypatch.setattr("waiting_support.VirtualTime", Sleepy)
+    async with stage(shape) as on:
+        deployment = on.sim.add_deployment()
+        told = []
+
+        async def watch():
+            async with on.qoder.runs.watch(poll=Poll(initial=10, maximum=10)) as changes:
+                await read(on, changes, 20, told)
+                on.sim.add_runs(
+                    deployment, 1500, spacing=18, newest=on.time.wall() + timedelta(hours=8), state="no_session"
+                )
+                on.time.oversleep(8 * 3600)
+                await read(on, changes, 20, told)
+                requests = on.requests
+                await read(on, changes, 120, told)
+                return on.requests - requests
+
+        requests = await on.run(watch())
+        runs = on.sim.run_ids()
+        assert_told(on, told, created=runs, finished=runs)
+        assert requests <= 3 * 120 / 8
+
+
 # What it costs
 
 

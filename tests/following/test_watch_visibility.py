@@ -89,7 +89,7 @@ async def test_many_runs_at_one_instant(shape):
 
         async def script():
             for _ in range(3):
-                runs.extend(on.sim.add_runs(deployment, 110, same_time=True))
+                runs.extend(on.sim.add_runs(deployment, 110, same_time=True, state="no_session"))
                 await on.time.sleep(6.5)
 
         told = await watched(on, script(), deployments=deployment, seconds=40)
