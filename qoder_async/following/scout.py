@@ -37,12 +37,16 @@ class Scout:
         tracker: Its reader asks the service, and its books learn of every run that is seen.
         traits: What was learned of the service: its clock.
         deployments: The deployments that are watched, ``None`` for all.
+
+    Attributes:
+        newest: When the newest run was triggered that was seen.
     """
 
     def __init__(self, tracker: Tracker, traits: Traits, deployments: Collection[str] | None) -> None:
         self._tracker = tracker
         self._traits = traits
         self._deployments = None if deployments is None else frozenset(deployments)
+        self.newest: datetime | None = None
         self._page_size = 100
         self._pages_of_everything = 1.0
 
@@ -88,6 +92,7 @@ class Scout:
                     oldest = back_to()
                     for run in page.items:
                         self._tracker.desk.see(run)
+                        self.newest = max(self.newest or time_of(run), time_of(run))
                         if self._watches(run) and time_of(run) >= oldest:
                             found[run.id] = run
                     if page.items and time_of(page.items[-1]) < oldest:

@@ -242,8 +242,10 @@ class RunChanges:
                 await clock.sleep(next_wait(self._poll, clock.now() - began, jitter))
                 if len(self._mailbox) >= _MOST_UNREAD:
                     continue
-                # The service's clock may be set, or told wrongly by a gateway: it does not hurry ahead of ours.
-                at = min(scout.now(), self._known_until() + (clock.now() - looked) * _NO_FASTER)
+                # The service's clock may be told wrongly, by a gateway: it does not hurry ahead of ours, unless runs
+                # show that it did. (This machine may have slept.)
+                by_our_clock = self._known_until() + (clock.now() - looked) * _NO_FASTER
+                at = min(scout.now(), max(by_our_clock, scout.newest or by_our_clock))
                 looked = clock.now()
                 self._take(await scout.look(self._back_to), at)
         except Exception as error:  # noqa: BLE001  whatever it is, the reader has to learn it
