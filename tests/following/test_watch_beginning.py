@@ -97,6 +97,25 @@ async def test_pending_runs_are_told_of(seconds):
         assert_told(on, told, finished=[run])
 
 
+async def test_a_run_that_begins_between_the_lists_of_pending_and_running_ones_is_told_of():
+    async with stage() as on:
+        deployment = on.sim.add_deployment()
+        run = on.sim.insert_run(deployment, state="pending", triggered_at=ago(on, 3600))
+        asked = []
+
+        def begin_after_the_first(request):
+            if "status" in request.query:
+                asked.append(request.query["status"])
+                if len(asked) == 2:
+                    on.sim.set_run(run, status="running")
+            return False
+
+        on.sim.faults.add("status", when=begin_after_the_first)
+        told = await watched(on, end(on, [run]), deployments=deployment, seconds=60)
+        assert len(asked) == 2
+        assert_told(on, told, finished=[run])
+
+
 async def test_a_lean_run_that_has_not_begun_is_told_of():
     async with stage("lean") as on:
         deployment = on.sim.add_deployment(start_delay=100, run_duration=10)
