@@ -14,6 +14,7 @@ from qoder_async._http.response import Response
 from qoder_async._version import __version__
 from qoder_async._wire.unset import UNSET
 from qoder_async.client import AsyncQoder
+from qoder_async.concurrency import ConcurrentMap, Outcome, map_concurrently
 from qoder_async.errors import (
     AmbiguousTriggerError,
     APIConnectionError,
@@ -88,6 +89,7 @@ __all__ = [
     "Budget",
     "ChangeKind",
     "ClientClosedError",
+    "ConcurrentMap",
     "ConfigurationError",
     "ConflictError",
     "Cursor",
@@ -100,6 +102,7 @@ __all__ = [
     "FinishedRun",
     "NotFoundError",
     "OpenEnum",
+    "Outcome",
     "Pace",
     "Page",
     "Pager",
@@ -139,6 +142,7 @@ __all__ = [
     "UnsupportedFilterError",
     "__version__",
     "converter",
+    "map_concurrently",
 ]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from qoder_async._tasks import end
 from qoder_async._walk import Identified, OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
+from qoder_async.concurrency import end
 from qoder_async.errors import ConfigurationError, QoderError
 from qoder_async.models import Record
 from qoder_async.options import whole_number

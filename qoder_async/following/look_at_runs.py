@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._tasks import for_each
+from qoder_async.concurrency import for_each
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import pays_to_go_on, plan_look
 from qoder_async.following.walks import Search

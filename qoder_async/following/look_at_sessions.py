@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async._tasks import for_each
+from qoder_async.concurrency import for_each
 from qoder_async.errors import NotFoundError, PermissionDeniedError, QoderError
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import cost_without, plan_look

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._patience import patient_pages, patiently
-from qoder_async._tasks import for_each
+from qoder_async.concurrency import for_each
 from qoder_async.following.rule import is_at_work
 from qoder_async.following.watch_state import time_of
 

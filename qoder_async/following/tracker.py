@@ -7,7 +7,7 @@ import heapq
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qoder_async._tasks import end, first_of
+from qoder_async.concurrency import end
 from qoder_async.errors import QoderError
 from qoder_async.following.desk import Desk
 from qoder_async.following.look_at_runs import LookAtRuns
@@ -91,7 +91,7 @@ class Tracker:
                         tasks.create_task(self._look(due))
                     await self._pause(tasks)
         except BaseExceptionGroup as group:
-            error = first_of(group)
+            error = _first_of(group)
         except BaseException as single:  # noqa: BLE001  whatever it is, nobody may wait for ever
             error = single
         if self._shift is shift:
@@ -199,3 +199,11 @@ class Subscription:
     ) -> None:
         self._tracker.desk.leave(self.sink)
         await self._tracker.leave(self)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first single exception of a group, which may hold further groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async._tasks import end
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
+from qoder_async.concurrency import end
 from qoder_async.errors import ConfigurationError, NotFoundError
 from qoder_async.following.cadence import next_wait
 from qoder_async.following.change import ChangeKind, RunChange, fingerprint, traits_of

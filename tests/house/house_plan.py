@@ -24,7 +24,7 @@ LAYERS = [
     {"errors", "options"},
 ]
 """Each part may import what stands below it, and parts of its own layer."""
-PART_OF = dict.fromkeys(("_listing", "_patience", "_reading", "_tasks", "_walk"), "paging")
+PART_OF = dict.fromkeys(("_listing", "_patience", "_reading", "_walk"), "paging")
 """Private modules that are part of another."""
 APART = {"concurrency": set(), "simulator": set(), "_version": set()}
 """Parts that import nothing else of the library, and that any part may import but for the exceptions below."""
