@@ -39,6 +39,7 @@ from qoder_async.errors import (
     ServerError,
     UnsupportedFilterError,
 )
+from qoder_async.fanout import FanOut, FanOutProgress
 from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
 from qoder_async.following.waiting import EndingRuns
@@ -98,6 +99,8 @@ __all__ = [
     "DeploymentStatus",
     "EndingRuns",
     "ExportError",
+    "FanOut",
+    "FanOutProgress",
     "FeatureNotAvailableError",
     "FinishedRun",
     "NotFoundError",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from qoder_async._http.call import Call
+from qoder_async._patience import patiently
 from qoder_async._walk import Fetched, Identified, Ready, Records
 from qoder_async._wire.cursors import CursorStyle, Envelope
 from qoder_async._wire.decode import RawRecord, open_page, split_page
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from qoder_async._http.transport import Transport
     from qoder_async._wire.cursors import Cursor
     from qoder_async._wire.decode import OpenPage, SplitPage
+    from qoder_async.errors import QoderError
 
 T = TypeVar("T", bound=Record)
 F = TypeVar("F")
@@ -44,6 +47,8 @@ class Listing(Generic[T]):
         style: Which cursors the list takes.
         keeps: The same filters for the client, ``None`` where nothing is filtered: some generations of the service
             do not know some filters and send everything.
+        on_request: Is told of every request.
+        waits_out: Tells which failures of a page are waited out for 5 minutes, ``None`` for none.
     """
 
     transport: Transport
@@ -52,6 +57,8 @@ class Listing(Generic[T]):
     query: tuple[tuple[str, Any], ...] = ()
     style: CursorStyle = "ids"
     keeps: Callable[[T], bool] | None = None
+    on_request: Callable[[], None] | None = None
+    waits_out: Callable[[QoderError], bool] | None = None
 
     async def fetch(self, cursor: Cursor | None, page_size: int) -> Fetched[T]:
         """Fetch a page.
@@ -78,6 +85,12 @@ class Listing(Generic[T]):
         return await self._fetch(cursor, page_size, _read_raw)
 
     async def _fetch(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
+        if self.waits_out is None:
+            return await self._fetch_once(cursor, page_size, parse)
+        fetch = partial(self._fetch_once, cursor, page_size, parse)
+        return await patiently(fetch, self.transport.clock, self.waits_out)
+
+    async def _fetch_once(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
         traits = self.transport.traits
         size = traits.page_size(page_size)
         refusal: BadRequestError | None = None
@@ -98,7 +111,7 @@ class Listing(Generic[T]):
     def _call(self, cursor: Cursor | None, size: int, parse: Callable[[Answer], F]) -> Call[F]:
         place = ((cursor.parameter, cursor.value),) if cursor is not None and cursor.value else ()
         query = encode_query((*self.query, ("limit", size), *place))
-        return Call(method="GET", path=self.path, query=query, parse=parse)
+        return Call(method="GET", path=self.path, query=query, parse=parse, on_sent=self.on_request)
 
     def _read(self, answer: Answer) -> Fetched[T]:
         page = open_page(answer.body, self.model, answer.token)

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import random
-from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
-import attrs
-
 from qoder_async._http.retry import is_passing_error
-from qoder_async.errors import QoderError
-from qoder_async.models import Record
+from qoder_async.errors import QoderError, ResponseDecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from qoder_async._http.clock import Clock
-    from qoder_async.paging import Page, Pager
 
-M = TypeVar("M", bound=Record)
 T = TypeVar("T")
 
 _PATIENCE = 300.0
 _LONGEST_WAIT = 30.0
 
 
-async def patiently(read: Callable[[], Coroutine[Any, Any, T]], clock: Clock) -> T:
+async def patiently(
+    read: Callable[[], Coroutine[Any, Any, T]],
+    clock: Clock,
+    is_passing: Callable[[QoderError], bool] = is_passing_error,
+) -> T:
     """Read something; where that fails for a passing reason, try again for 5 minutes.
 
     Args:
         read: Reads it.
         clock: Where time comes from.
+        is_passing: Tells what is a passing reason.
 
     Returns:
         What was read.
@@ -39,63 +38,25 @@ async def patiently(read: Callable[[], Coroutine[Any, Any, T]], clock: Clock) ->
     Raises:
         QoderError: It failed for good.
     """
-    patience = _Patience(clock)
+    began, failures = clock.now(), 0
     while True:
         try:
             return await read()
         except QoderError as error:
-            if patience.is_at_its_end(error):
+            if not is_passing(error) or clock.now() - began >= _PATIENCE:
                 raise
-        await patience.rest()
+        failures += 1
+        wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))
+        await clock.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads retries, guards nothing
 
 
-async def patient_pages(pager: Pager[M], clock: Clock) -> AsyncGenerator[Page[M], None]:
-    """Walk a list page by page; a page that fails for a passing reason is tried again for 5 minutes.
+def is_passing_unless_understood(error: QoderError) -> bool:
+    """Tell whether a read that failed may succeed a while later, and take JSON of the wrong shape as said for good.
 
     Args:
-        pager: The list; one that skips records that cannot be decoded.
-        clock: Where time comes from.
+        error: What the read raised.
 
-    Yields:
-        Each page.
-
-    Raises:
-        QoderError: The walk broke for good.
+    Returns:
+        Whether it may.
     """
-    patience = _Patience(clock)
-    while True:
-        try:
-            async with aclosing(pager.pages()) as pages:
-                async for page in pages:
-                    yield page
-                    patience.renew()  # whoever uses the pages may take their time
-        except QoderError as error:
-            if patience.is_at_its_end(error):
-                raise
-            pager = attrs.evolve(pager, cursor=error.cursor)
-        else:
-            return
-        await patience.rest()
-
-
-class _Patience:
-    """How long one goes on trying."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin anew, after something good."""
-        self._good = self._clock.now()
-        self._failures = 0
-
-    def is_at_its_end(self, error: QoderError) -> bool:
-        """Say whether a failure is final."""
-        return not is_passing_error(error) or self._clock.now() - self._good >= _PATIENCE
-
-    async def rest(self) -> None:
-        """Wait for the next try, longer each time."""
-        self._failures += 1
-        wait = min(_LONGEST_WAIT, 2.0 ** min(self._failures, 10))
-        await self._clock.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads retries, guards nothing
+    return is_passing_error(error) and not (isinstance(error, ResponseDecodeError) and not error.is_passing)

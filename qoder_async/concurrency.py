@@ -247,6 +247,14 @@ class Workers(Generic[K, V]):
                 self._waker = None
         return self._ready.popleft()
 
+    def take_at_once(self) -> Handed[V] | None:
+        """Take a value that was handed over already.
+
+        Returns:
+            The value, ``None`` where there is none yet.
+        """
+        return self._ready.popleft() if self._ready else None
+
     async def aclose(self) -> None:
         """End what is left and wait for it; doing so again does nothing."""
         self._is_closed = True

@@ -195,14 +195,22 @@ class ResponseDecodeError(QoderError):
     Attributes:
         problems: What is wrong, each with its path into the body: ``"data[17].agent.version: …"``.
         body: What came: the whole body, or the record that is wrong.
+        is_passing: Whether it may go better the next time: the body was cut short, or was no JSON at all.
     """
 
     def __init__(
-        self, message: str, *, problems: Sequence[str] = (), body: bytes = b"", request_id: str | None = None
+        self,
+        message: str,
+        *,
+        problems: Sequence[str] = (),
+        body: bytes = b"",
+        is_passing: bool = False,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(message, request_id=request_id)
         self.problems = tuple(problems)
         self.body = body
+        self.is_passing = is_passing
 
 
 class PaginationError(QoderError):

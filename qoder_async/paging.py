@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
+from qoder_async._http.retry import is_passing_error
+from qoder_async._patience import is_passing_unless_understood
 from qoder_async._walk import Identified, OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.concurrency import end
@@ -209,6 +211,24 @@ class Pager(Generic[M]):
         if self._max_items is None or filters or resumes_within:
             return self._page_size
         return max(1, min(self._page_size, self._max_items))
+
+
+def patient(pager: Pager[M], on_request: Callable[[], None] | None = None) -> Pager[M]:
+    """Give a list whose pages are tried for 5 minutes, where they fail for a passing reason.
+
+    An answer that is JSON and no list of such records is a passing reason only where the pager skips what cannot be
+    decoded.
+
+    Args:
+        pager: The list.
+        on_request: Is told of every request.
+
+    Returns:
+        The same list, with patience.
+    """
+    waits_out = is_passing_error if pager._on_invalid == "skip" else is_passing_unless_understood  # noqa: SLF001
+    listing = attrs.evolve(pager._listing, waits_out=waits_out, on_request=on_request)  # noqa: SLF001
+    return attrs.evolve(pager, listing=listing)
 
 
 def make_pager(

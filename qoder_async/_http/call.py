@@ -27,6 +27,7 @@ class Call(Generic[T]):
         idempotency_key: The key of a write, the same for every attempt.
         triggers: The id of the deployment of which the call starts a run. Such a call is never sent again once the
             service may have acted.
+        on_sent: Is told of every attempt.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Call(Generic[T]):
     body: bytes | None = None
     idempotency_key: str | None = None
     triggers: str | None = None
+    on_sent: Callable[[], None] | None = None
 
     @property
     def is_read(self) -> bool:

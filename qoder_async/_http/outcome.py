@@ -126,6 +126,7 @@ def _undecodable(
         f"The answer to {call.method} {call.path} cannot be read: {reason}",
         problems=problems or [reason],
         body=seen.body,
+        is_passing=passing,
         request_id=request_id(seen.headers),
     )
     return Failure(error=error, is_passing=passing, may_have_acted=True)

@@ -180,6 +180,8 @@ class Transport:
         self.check_open()
         session = await self.connections.session()
         progress.attempts += 1
+        if call.on_sent is not None:
+            call.on_sent()
         progress.first_sent = progress.first_sent or self.clock.wall()
         progress.sent = self.clock.now()
         return await exchange(session, request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qoder_async._listing import Listing
 from qoder_async._reading import reading
+from qoder_async._run_lists import runs_of
 from qoder_async._wire.query import just_before
 from qoder_async.following.rule import EVENT_TYPES, Turn
 from qoder_async.models import Deployment, DeploymentRun, Session, SessionEvent
@@ -71,8 +72,7 @@ class Reader:
         """
         if deployment_id is None:
             return self._list("/deployment_runs", DeploymentRun, (("status", status),), page_size)
-        query = (("status", status), ("triggered_before", before))
-        return self._list(f"/deployments/{deployment_id}/runs", DeploymentRun, query, page_size)
+        return _skipping(runs_of(self._transport, deployment_id, status=status, before=before), page_size)
 
     def deployments(self) -> Pager[Deployment]:
         """List all deployments, archived ones included.
@@ -167,11 +167,9 @@ class Reader:
         style: Any = "ids",
         cursor: Cursor | None = None,
     ) -> Pager[M]:
-        return make_pager(
-            Listing(transport=self._transport, path=path, model=model, query=query, style=style),
-            page_size=page_size,
-            max_items=None,
-            cursor=cursor,
-            prefetch=0,
-            on_invalid="skip",
-        )
+        listing = Listing(transport=self._transport, path=path, model=model, query=query, style=style)
+        return _skipping(listing, page_size, cursor)
+
+
+def _skipping(listing: Listing[M], page_size: int, cursor: Cursor | None = None) -> Pager[M]:
+    return make_pager(listing, page_size=page_size, max_items=None, cursor=cursor, prefetch=0, on_invalid="skip")

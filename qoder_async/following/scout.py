@@ -6,10 +6,11 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._patience import patient_pages, patiently
+from qoder_async._patience import patiently
+from qoder_async._run_lists import time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.rule import is_at_work
-from qoder_async.following.watch_state import time_of
+from qoder_async.paging import patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
@@ -159,8 +160,8 @@ class Scout:
         at_work: dict[str, dict[str, Session]] = {}
 
         async def walk(deployment: str | None) -> None:
-            reader, clock = self._tracker.reader, self._tracker.clock
-            async with aclosing(patient_pages(reader.sessions_at_work(deployment), clock)) as pages:
+            pager = patient(self._tracker.reader.sessions_at_work(deployment))
+            async with aclosing(pager.pages()) as pages:
                 async for page in pages:
                     working = [session for session in page.items if is_at_work(session)]
                     for session in working:
@@ -197,8 +198,8 @@ class Scout:
 
     async def _find_deployments(self, missing: set[str]) -> None:
         pages, wanted = 0, len(missing)
-        pager = self._tracker.reader.deployments()
-        async with aclosing(patient_pages(pager, self._tracker.clock)) as walked:
+        pager = patient(self._tracker.reader.deployments())
+        async with aclosing(pager.pages()) as walked:
             async for page in walked:
                 pages += 1
                 missing.difference_update(deployment.id for deployment in page.items)
@@ -212,7 +213,7 @@ class Scout:
         self, deployment: str | None, *, before: datetime | None = None, status: str | None = None
     ) -> AsyncGenerator[Page[DeploymentRun], None]:
         pager = self._tracker.reader.runs(deployment, before=before, status=status, page_size=self._page_size)
-        return patient_pages(pager, self._tracker.clock)
+        return patient(pager).pages()
 
     @property
     def _only(self) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from qoder_async._run_lists import time_of
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import ConfigurationError
 from qoder_async.following.change import ChangeKind, fingerprint
@@ -86,18 +87,6 @@ class WatchState:
         self.looked_at = max(at, self.looked_at)
         oldest = look_back_from(self.looked_at)
         self.known = {run_id: time for run_id, time in self.known.items() if time >= oldest}
-
-
-def time_of(run: DeploymentRun) -> datetime:
-    """Give the time by which lists of runs are sorted.
-
-    Args:
-        run: The run.
-
-    Returns:
-        When it was triggered, as far as it says so.
-    """
-    return run.triggered_at or run.created_at
 
 
 def look_back_from(moment: datetime) -> datetime:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
+from qoder_async._run_lists import time_of
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
 from qoder_async.concurrency import end
@@ -24,7 +25,7 @@ from qoder_async.following.rule import judge
 from qoder_async.following.scout import Scout
 from qoder_async.following.tracker import Subscription
 from qoder_async.following.waiting import check_poll
-from qoder_async.following.watch_state import WatchState, is_since, look_back_from, read_state, time_of
+from qoder_async.following.watch_state import WatchState, is_since, look_back_from, read_state
 from qoder_async.models import Deployment
 
 if TYPE_CHECKING:

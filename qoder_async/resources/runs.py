@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 from qoder_async._listing import Listing
 from qoder_async._reading import reading
+from qoder_async._run_lists import runs_of
 from qoder_async._wire.ids import id_of
-from qoder_async._wire.query import check_window, just_before, read_time
+from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError
+from qoder_async.fanout import FanOut
 from qoder_async.following.waiting import EndingRuns, check_on_update, check_poll, check_timeout, wait_for_run
 from qoder_async.following.watching import RunChanges
 from qoder_async.models import Deployment, DeploymentRun
-from qoder_async.options import Poll
+from qoder_async.options import Poll, whole_number
 from qoder_async.paging import Cursor, Pager, make_pager
 from qoder_async.resources._filters import all_of, check_word, equals, has_status, within
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from qoder_async._http.per_loop import PerLoop
     from qoder_async._http.transport import Transport
     from qoder_async._wire.query import Moment
+    from qoder_async.fanout import Deployments
     from qoder_async.following.finished import FinishedRun
     from qoder_async.following.tracker import Tracker
     from qoder_async.following.waiting import OnUpdate
@@ -86,15 +89,12 @@ class Runs:
         after = read_time(triggered_after, "triggered_after")
         before = read_time(triggered_before, "triggered_before")
         check_window(after, before, ("triggered_after", "triggered_before"))
-        listing = Listing(
-            transport=self._transport,
-            path=f"/deployments/{id_of(deployment_id, Deployment, 'deployment_id')}/runs",
-            model=DeploymentRun,
-            query=(
-                ("status", check_word(status, "status")),
-                ("triggered_after", just_before(after)),
-                ("triggered_before", before),
-            ),
+        listing = runs_of(
+            self._transport,
+            id_of(deployment_id, Deployment, "deployment_id"),
+            status=check_word(status, "status"),
+            after=after,
+            before=before,
             keeps=all_of(has_status(status), within(lambda run: run.triggered_at, after, before)),
         )
         return make_pager(
@@ -285,6 +285,75 @@ class Runs:
             ```
         """
         return EndingRuns(self._trackers.get, runs, timeout=timeout, poll=poll, on_update=on_update)
+
+    def fan_out(
+        self,
+        deployments: Deployments,
+        *,
+        max_concurrency: int = 16,
+        order: Literal["arrival", "newest"] = "arrival",
+        status: str | None = None,
+        triggered_after: Moment | None = None,
+        triggered_before: Moment | None = None,
+        page_size: int = 100,
+        max_items_per_deployment: int | None = None,
+        on_failure: Literal["collect", "raise"] = "collect",
+        on_invalid: Literal["raise", "skip"] = "raise",
+    ) -> FanOut:
+        """List the runs of many deployments at once.
+
+        All requests keep to the client's pace. A page that fails for a passing reason is tried for 5 minutes before
+        its deployment is given up; a deployment that fails does not end the others. Whoever takes runs slowly slows
+        the requests down.
+
+        Args:
+            deployments: Deployments or their ids, each walked once: a list, any iterable or async iterable, or a pager
+                such as ``qoder.deployments.list()``. They are taken as they are needed.
+            max_concurrency: How many deployments are walked at once; also how many pages are held at most in order of
+                arrival.
+            order: ``"arrival"`` gives each page as it comes. ``"newest"`` gives the newest runs first, over all
+                deployments; it begins when the first page of each is there, and holds up to two pages of each.
+            status: As in :meth:`list`.
+            triggered_after: As in :meth:`list`.
+            triggered_before: As in :meth:`list`.
+            page_size: How many runs are asked for at a time.
+            max_items_per_deployment: How many runs are delivered of each deployment at most, its newest ones.
+            on_failure: ``"collect"`` to keep what fails in ``walk.failures``, ``"raise"`` to end with the first.
+            on_invalid: ``"skip"`` to leave out and log records that cannot be decoded instead of failing.
+
+        Returns:
+            An async context manager around an async iterator of runs, for one task at a time, with ``.failures`` and
+            ``.progress``. The iteration raises what fails for all deployments alike, and what ``deployments`` raises
+            once the runs of those before it were delivered. Leaving the block ends all requests.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+
+        Example:
+            ```python
+            async with qoder.runs.fan_out(qoder.deployments.list(), triggered_after=monday) as walk:
+                async for run in walk:
+                    print(run.deployment_id, run.id)
+            for deployment_id, error in walk.failures.items():
+                print(deployment_id, error, error.cursor)
+            ```
+        """
+        if max_items_per_deployment is not None:
+            whole_number(max_items_per_deployment, "max_items_per_deployment", minimum=0)
+
+        def runs_of_one(deployment_id: str) -> Pager[DeploymentRun]:
+            return self.list(
+                deployment_id,
+                status=status,
+                triggered_after=triggered_after,
+                triggered_before=triggered_before,
+                page_size=page_size,
+                max_items=max_items_per_deployment,
+                on_invalid=on_invalid,
+            )
+
+        runs_of_one("any")  # so that what cannot be meant is refused here, and not when the first list is opened
+        return FanOut(deployments, runs_of_one, max_concurrency=max_concurrency, order=order, on_failure=on_failure)
 
     def watch(
         self,

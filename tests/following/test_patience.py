@@ -17,9 +17,10 @@ from qoder_async import (
     ClientClosedError,
     PaginationLoopError,
     QoderError,
+    ResponseDecodeError,
     ServerError,
 )
-from qoder_async._patience import patient_pages
+from qoder_async.paging import patient
 
 PASSING = {
     "503": {"kind": "status", "status": 503},
@@ -40,7 +41,7 @@ def listing(on, **paging):
 
 async def walk(on, pager, into, *, pause=0.0):
     """Walk a list, and note the ids of each page, and when it came."""
-    async with aclosing(patient_pages(pager, on.time)) as pages:
+    async with aclosing(patient(pager).pages()) as pages:
         async for page in pages:
             into.append(([run.id for run in page.items], on.time.elapsed))
             if pause:
@@ -92,7 +93,7 @@ async def test_what_passes_is_sat_out_and_the_walk_goes_on_where_it_broke(fault,
         runs = world(on)
         outage(on, after=after, seconds=200, **PASSING[fault])
         walked = []
-        await on.run(walk(on, listing(on), walked))
+        await on.run(walk(on, listing(on, on_invalid="skip"), walked))
         assert ids(walked) == runs
         assert 200 <= on.time.elapsed <= 200 + 30
         # Nothing is asked for again that was there.
@@ -180,6 +181,37 @@ async def test_what_does_not_pass_comes_out_at_once(status):
             await on.run(walk(on, listing(on), walked))
         assert on.time.elapsed == 0
         assert len(walked) == 2
+
+
+async def test_what_is_understood_and_wrong_comes_out_at_once_unless_it_is_skipped():
+    async with stage() as on:
+        world(on)
+        on.sim.faults.add("body", body=b'{"data": 5}', nth=3, times=ALWAYS)
+        with pytest.raises(ResponseDecodeError) as caught:
+            await on.run(walk(on, listing(on), []))
+        assert caught.value.cursor is not None
+        assert on.time.elapsed == 0
+
+
+async def test_a_record_that_cannot_be_read_comes_out_at_once_with_a_cursor_that_passes_it():
+    async with stage() as on:
+        runs = world(on)
+        on.sim.replace_record(runs[13], b'{"id": [], "created_at": 5}')
+        walked = []
+        with pytest.raises(ResponseDecodeError) as caught:
+            await on.run(walk(on, listing(on), walked))
+        assert on.time.elapsed == 0
+        await on.run(walk(on, listing(on, cursor=caught.value.cursor), walked))
+        assert ids(walked) == [run for run in runs if run != runs[13]]
+
+
+async def test_no_more_comes_than_is_wanted_also_after_an_outage():
+    async with stage(retry=ONCE) as on:
+        runs = world(on)
+        outage(on, after=1, seconds=100)
+        walked = []
+        await on.run(walk(on, listing(on, max_items=25), walked))
+        assert ids(walked) == runs[:25]
 
 
 async def test_a_list_that_leads_in_a_circle_comes_out_at_once():

@@ -24,7 +24,9 @@ LAYERS = [
     {"errors", "options"},
 ]
 """Each part may import what stands below it, and parts of its own layer."""
-PART_OF = dict.fromkeys(("_listing", "_patience", "_reading", "_walk"), "paging")
+PART_OF = dict.fromkeys(("_listing", "_patience", "_reading", "_run_lists", "_walk"), "paging") | dict.fromkeys(
+    ("_fanout_orders", "_newest_first"), "fanout"
+)
 """Private modules that are part of another."""
 APART = {"concurrency": set(), "simulator": set(), "_version": set()}
 """Parts that import nothing else of the library, and that any part may import but for the exceptions below."""

@@ -1,0 +1,257 @@
+"""The two orders in which a fan-out delivers: as the pages come, or the newest runs first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from qoder_async._newest_first import Branch, NewestFirst
+from qoder_async.concurrency import Handed, Workers
+from qoder_async.errors import ClientClosedError, ConfigurationError, QoderError, UnsupportedFilterError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from qoder_async.models import DeploymentRun
+    from qoder_async.paging import Page, Pager
+
+_EVERYBODYS = (ClientClosedError, ConfigurationError, UnsupportedFilterError)
+"""What is no single deployment's failure."""
+
+log = logging.getLogger("qoder_async")
+
+
+@attrs.define
+class Tally:
+    """What has happened so far.
+
+    Attributes:
+        raises: Whether a failure ends everything.
+        failures: Why deployments were given up, by their ids.
+        deployments_done: Deployments of which nothing more will be asked.
+        pages: Pages of runs that came.
+        requests: Requests that were sent.
+    """
+
+    raises: bool
+    failures: dict[str, QoderError] = attrs.field(factory=dict)
+    deployments_done: int = 0
+    pages: int = 0
+    requests: int = 0
+
+    def note_request(self) -> None:
+        """Count a request."""
+        self.requests += 1
+
+    def give_up(self, deployment_id: str, error: QoderError) -> None:
+        """Note that a deployment has failed.
+
+        Args:
+            deployment_id: The deployment.
+            error: Why.
+
+        Raises:
+            QoderError: It is no single deployment's failure, or is to end everything.
+        """
+        if isinstance(error, _EVERYBODYS):
+            raise error
+        self.failures[deployment_id] = error
+        if self.raises:
+            raise error
+        log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+
+
+class Order(Protocol):
+    """A way to deliver the runs of many deployments."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    async def next_runs(self) -> list[DeploymentRun]:
+        """Wait for the next runs.
+
+        Returns:
+            Some runs, the first of them last; none at the end.
+        """
+        ...
+
+    def release(self) -> None:
+        """Note that the runs were delivered."""
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+
+
+class AsTheyCome:
+    """As the pages come: a deployment's next page is fetched once the last one was delivered.
+
+    Args:
+        deployments: The ids of the deployments.
+        runs_of: Gives the list of a deployment's runs.
+        tally: What has happened so far.
+        max_concurrency: How many deployments are under way at once.
+    """
+
+    def __init__(
+        self,
+        deployments: AsyncGenerator[str, None],
+        runs_of: Callable[[str], Pager[DeploymentRun]],
+        tally: Tally,
+        max_concurrency: int,
+    ) -> None:
+        self._runs_of = runs_of
+        self._tally = tally
+        self._workers = Workers(self._walk, deployments, max_concurrency=max_concurrency)
+        self._handed: Handed[list[DeploymentRun]] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._workers.start()
+
+    async def next_runs(self) -> list[DeploymentRun]:
+        """Wait for the next page."""
+        self._handed = await self._workers.take()
+        return [] if self._handed is None else self._handed.value
+
+    def release(self) -> None:
+        """Let the page's deployment go on."""
+        if self._handed is not None:
+            self._handed.release()
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await self._workers.aclose()
+
+    async def _walk(self, deployment_id: str, give: Callable[[list[DeploymentRun]], Awaitable[None]]) -> None:
+        try:
+            async with aclosing(self._runs_of(deployment_id).pages()) as pages:
+                async for page in pages:
+                    self._tally.pages += 1
+                    if runs := page.items[::-1]:
+                        page.items.clear()  # what was delivered is held by nobody
+                        await give(runs)
+        except QoderError as error:
+            self._tally.give_up(deployment_id, error)
+        self._tally.deployments_done += 1
+
+
+@attrs.frozen
+class _Came:
+    """What came of an attempt to fetch a page.
+
+    Attributes:
+        branch: Whose page it is, ``None`` once all deployments are known.
+        page: The page, ``None`` where there are no more.
+    """
+
+    branch: Branch | None
+    page: Page[DeploymentRun] | None
+
+
+class NewestOnesFirst:
+    """The newest runs first, over all deployments: it begins once the first page of every deployment is there.
+
+    A deployment's next page is fetched as soon as something of the last one was delivered.
+
+    Args:
+        deployments: The ids of the deployments.
+        runs_of: Gives the list of a deployment's runs.
+        tally: What has happened so far.
+        max_concurrency: How many pages are fetched at once.
+    """
+
+    def __init__(
+        self,
+        deployments: AsyncGenerator[str, None],
+        runs_of: Callable[[str], Pager[DeploymentRun]],
+        tally: Tally,
+        max_concurrency: int,
+    ) -> None:
+        self._deployments = deployments
+        self._runs_of = runs_of
+        self._tally = tally
+        self._merge = NewestFirst()
+        self._walks: dict[Branch, AsyncGenerator[Page[DeploymentRun], None]] = {}
+        self._all_known = False
+        self._asked: set[Branch] = set()
+        self._asking: asyncio.Queue[Branch | None] = asyncio.Queue()
+        self._workers = Workers(self._fetch, self._wanted(), max_concurrency=max_concurrency)
+
+    def start(self) -> None:
+        """Begin."""
+        self._workers.start()
+
+    async def next_runs(self) -> list[DeploymentRun]:
+        """Wait until it is known which runs are next."""
+        while (handed := self._workers.take_at_once()) is not None:
+            self._note(handed)
+        while True:
+            if self._all_known:
+                branch, runs = self._merge.take()
+                if branch is None:
+                    return []
+                self._ask(branch)
+                if runs:
+                    return runs[::-1]
+            if (handed := await self._workers.take()) is None:
+                return []  # the block was left by another task
+            self._note(handed)
+
+    def release(self) -> None:
+        """Nothing waits for it: there is one page of look-ahead."""
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await self._workers.aclose()
+        while self._walks:
+            _, pages = self._walks.popitem()
+            await pages.aclose()
+
+    async def _wanted(self) -> AsyncGenerator[Branch | None, None]:
+        """Give the branches whose next page is to be fetched: all of them first, then those that are asked for."""
+        async with aclosing(self._deployments) as deployments:
+            async for deployment_id in deployments:
+                branch = Branch(deployment_id)
+                self._walks[branch] = self._runs_of(deployment_id).pages()
+                self._asked.add(branch)
+                self._merge.add(branch)
+                yield branch
+        yield None
+        while self._walks:
+            asked = await self._asking.get()
+            if asked is not None:
+                yield asked
+
+    def _ask(self, branch: Branch) -> None:
+        if not branch.is_over and branch not in self._asked:
+            self._asked.add(branch)
+            self._asking.put_nowait(branch)
+
+    async def _fetch(self, branch: Branch | None, give: Callable[[_Came], Awaitable[None]]) -> None:
+        page = None
+        if branch is not None:
+            try:
+                page = await anext(self._walks[branch], None)
+            except QoderError as error:
+                self._tally.give_up(branch.name, error)
+        await give(_Came(branch, page))
+
+    def _note(self, handed: Handed[_Came]) -> None:
+        handed.release()
+        branch, page = handed.value.branch, handed.value.page
+        if branch is None:
+            self._all_known = True
+        elif page is not None:
+            self._asked.discard(branch)
+            self._tally.pages += 1
+            branch.add(page.items)
+        else:
+            branch.end()
+            self._tally.deployments_done += 1
+            del self._walks[branch]
+            if not self._walks:
+                self._asking.put_nowait(None)  # nobody will ask for anything any more

@@ -1,0 +1,60 @@
+"""The list of a deployment's runs, as the service knows it, and the time by which it is sorted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qoder_async._listing import Listing
+from qoder_async._wire.query import just_before
+from qoder_async.models import DeploymentRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from qoder_async._http.transport import Transport
+
+
+def runs_of(
+    transport: Transport,
+    deployment_id: str,
+    *,
+    status: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    keeps: Callable[[DeploymentRun], bool] | None = None,
+) -> Listing[DeploymentRun]:
+    """Describe the list of a deployment's runs.
+
+    Source: ``GET /deployments/{id}/runs``, the newest first.
+
+    Args:
+        transport: What sends the requests.
+        deployment_id: The deployment.
+        status: Only runs that stand so, if the service heeds it.
+        after: Only runs triggered at or after this time, if the service heeds it.
+        before: Only runs triggered before this time, if the service heeds it.
+        keeps: The same filters for the client, ``None`` to take what comes.
+
+    Returns:
+        The list.
+    """
+    return Listing(
+        transport=transport,
+        path=f"/deployments/{deployment_id}/runs",
+        model=DeploymentRun,
+        query=(("status", status), ("triggered_after", just_before(after)), ("triggered_before", before)),
+        keeps=keeps,
+    )
+
+
+def time_of(run: DeploymentRun) -> datetime:
+    """Give the time of a run.
+
+    Args:
+        run: The run.
+
+    Returns:
+        When it was triggered; where it does not say, when its record was made, which may be seconds later.
+    """
+    return run.triggered_at or run.created_at
