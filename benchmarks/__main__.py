@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from . import harness, import_time, report
 from .contenders import CONTENDERS, Contender
 from .data import SHAPES
+from .many import command as many_command
+from .many import report as many
 from .waiting import report as waiting
 
 if TYPE_CHECKING:
@@ -20,8 +22,16 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what was asked for, and print the figures."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
     command = shlex.join(["python", "-m", "benchmarks", *arguments])
+    if arguments[:1] == ["many"]:  # with a command line of its own
+        plan, as_json = many_command.read(arguments[1:])
+        summary = many.summary(plan, command, _say)
+        print(json.dumps(summary, indent=2) if as_json else many.table(summary))
+    else:
+        _measure(_parser().parse_args(arguments), command)
+
+
+def _measure(options: argparse.Namespace, command: str) -> None:
     if options.benchmark == "import":
         summary = import_time.summary(import_time.measure(options.repeat or 15), command)
         text = import_time.table(summary)
@@ -41,12 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="walk: iterate over a long history, against other ways to do it. "
         "import: what importing the package costs. waiting: what it costs to wait for runs, and how late their "
-        "ends are noticed, against a loop for each run.",
+        "ends are noticed, against a loop for each run. many: very many deployments, and one very long history "
+        "(`many --help`).",
         epilog=f"Contenders: {names}. Each runs in a fresh process against a server in another; its clock "
         "starts after the imports and one warm-up page. Every walk must count every run, and in the first "
         "round one more walk, untimed, must find every id once.",
     )
-    parser.add_argument("benchmark", nargs="?", choices=["walk", "import", "waiting"], default="walk")
+    parser.add_argument("benchmark", nargs="?", choices=["walk", "import", "waiting", "many"], default="walk")
     parser.add_argument("--shape", choices=SHAPES, help="generation of the records (default: extended; waiting: both)")
     parser.add_argument("--runs", type=_positive, help="length of the history (default: 100000; waiting: 1000 runs)")
     parser.add_argument("--deployments", type=_positive, default=50, help="waiting: whose runs they are")

@@ -44,6 +44,7 @@ from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
 from qoder_async.following.waiting import EndingRuns
 from qoder_async.following.watching import RunChanges
+from qoder_async.history import RunHistory
 from qoder_async.models import (
     AgentRef,
     Budget,
@@ -126,6 +127,7 @@ __all__ = [
     "RunError",
     "RunExtras",
     "RunFailedError",
+    "RunHistory",
     "RunState",
     "RunStatus",
     "RunTimeoutError",

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from qoder_async.models import DeploymentRun
     from qoder_async.paging import Page, Pager
 
-_EVERYBODYS = (ClientClosedError, ConfigurationError, UnsupportedFilterError)
-"""What is no single deployment's failure."""
-
 log = logging.getLogger("qoder_async")
 
 
@@ -47,22 +44,34 @@ class Tally:
         """Count a request."""
         self.requests += 1
 
-    def give_up(self, deployment_id: str, error: QoderError) -> None:
-        """Note that a deployment has failed.
+    def note_failure(self, deployment_id: str, error: QoderError) -> bool:
+        """Note that a deployment was given up.
 
         Args:
             deployment_id: The deployment.
             error: Why.
 
-        Raises:
-            QoderError: It is no single deployment's failure, or is to end everything.
+        Returns:
+            Whether that ends everything.
         """
-        if isinstance(error, _EVERYBODYS):
-            raise error
+        if is_everybodys(error):
+            return True
         self.failures[deployment_id] = error
-        if self.raises:
-            raise error
-        log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+        if not self.raises:
+            log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+        return self.raises
+
+
+def is_everybodys(error: QoderError) -> bool:
+    """Tell whether an error says nothing about the deployment at which it came up.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Whether every other deployment would meet with it, too.
+    """
+    return isinstance(error, ClientClosedError | ConfigurationError | UnsupportedFilterError)
 
 
 class Order(Protocol):
@@ -135,7 +144,8 @@ class AsTheyCome:
                         page.items.clear()  # what was delivered is held by nobody
                         await give(runs)
         except QoderError as error:
-            self._tally.give_up(deployment_id, error)
+            if self._tally.note_failure(deployment_id, error):
+                raise
         self._tally.deployments_done += 1
 
 
@@ -146,10 +156,12 @@ class _Came:
     Attributes:
         branch: Whose page it is, ``None`` once all deployments are known.
         page: The page, ``None`` where there are no more.
+        failure: Why there are no more, if it is not the end.
     """
 
     branch: Branch | None
-    page: Page[DeploymentRun] | None
+    page: Page[DeploymentRun] | None = None
+    failure: QoderError | None = None
 
 
 class NewestOnesFirst:
@@ -177,6 +189,8 @@ class NewestOnesFirst:
         self._merge = NewestFirst()
         self._walks: dict[Branch, AsyncGenerator[Page[DeploymentRun], None]] = {}
         self._all_known = False
+        self._broken: dict[Branch, QoderError] = {}
+        """Failures whose turn has not come, because something of their deployment is still to be delivered."""
         self._asked: set[Branch] = set()
         self._asking: asyncio.Queue[Branch | None] = asyncio.Queue()
         self._workers = Workers(self._fetch, self._wanted(), max_concurrency=max_concurrency)
@@ -192,13 +206,15 @@ class NewestOnesFirst:
         while True:
             if self._all_known:
                 branch, runs = self._merge.take()
-                if branch is None:
-                    return []
-                self._ask(branch)
+                if branch in self._broken and not runs:
+                    raise self._broken[branch]
+                if branch is not None and (not runs or branch.is_in_last_page):
+                    self._ask(branch)
                 if runs:
                     return runs[::-1]
+            # Also at the end: what the source of deployments raised comes out there.
             if (handed := await self._workers.take()) is None:
-                return []  # the block was left by another task
+                return []
             self._note(handed)
 
     def release(self) -> None:
@@ -206,25 +222,33 @@ class NewestOnesFirst:
 
     async def aclose(self) -> None:
         """End what is under way."""
-        await self._workers.aclose()
-        while self._walks:
-            _, pages = self._walks.popitem()
-            await pages.aclose()
+        try:
+            await self._workers.aclose()
+        finally:
+            while self._walks:
+                _, pages = self._walks.popitem()
+                await pages.aclose()
 
     async def _wanted(self) -> AsyncGenerator[Branch | None, None]:
         """Give the branches whose next page is to be fetched: all of them first, then those that are asked for."""
+        failure: Exception | None = None
         async with aclosing(self._deployments) as deployments:
-            async for deployment_id in deployments:
-                branch = Branch(deployment_id)
-                self._walks[branch] = self._runs_of(deployment_id).pages()
-                self._asked.add(branch)
-                self._merge.add(branch)
-                yield branch
+            try:
+                async for deployment_id in deployments:
+                    branch = Branch(deployment_id)
+                    self._walks[branch] = self._runs_of(deployment_id).pages()
+                    self._asked.add(branch)
+                    self._merge.add(branch)
+                    yield branch
+            except Exception as error:  # noqa: BLE001  it comes out once the runs of the deployments before it have
+                failure = error
         yield None
         while self._walks:
             asked = await self._asking.get()
             if asked is not None:
                 yield asked
+        if failure is not None:
+            raise failure
 
     def _ask(self, branch: Branch) -> None:
         if not branch.is_over and branch not in self._asked:
@@ -232,26 +256,32 @@ class NewestOnesFirst:
             self._asking.put_nowait(branch)
 
     async def _fetch(self, branch: Branch | None, give: Callable[[_Came], Awaitable[None]]) -> None:
-        page = None
+        page, failure = None, None
         if branch is not None:
             try:
                 page = await anext(self._walks[branch], None)
             except QoderError as error:
-                self._tally.give_up(branch.name, error)
-        await give(_Came(branch, page))
+                failure = error
+        await give(_Came(branch, page, failure))
 
     def _note(self, handed: Handed[_Came]) -> None:
         handed.release()
-        branch, page = handed.value.branch, handed.value.page
+        branch, page, failure = handed.value.branch, handed.value.page, handed.value.failure
         if branch is None:
             self._all_known = True
-        elif page is not None:
+            return
+        if page is not None:
             self._asked.discard(branch)
             self._tally.pages += 1
             branch.add(page.items)
-        else:
-            branch.end()
-            self._tally.deployments_done += 1
-            del self._walks[branch]
-            if not self._walks:
-                self._asking.put_nowait(None)  # nobody will ask for anything any more
+            return
+        self._tally.deployments_done += 1
+        if failure is not None and self._tally.note_failure(branch.name, failure):
+            if not branch.has_runs or is_everybodys(failure):
+                raise failure
+            self._broken[branch] = failure
+            return
+        branch.end()
+        del self._walks[branch]
+        if not self._walks:
+            self._asking.put_nowait(None)  # nobody will ask for anything any more

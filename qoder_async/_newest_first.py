@@ -35,6 +35,8 @@ class Branch:
     horizon: float = _UNKNOWN
     _left: list[tuple[float, DeploymentRun]] = attrs.field(factory=list, init=False, repr=False)
     """What is there, the newest last."""
+    _last_came: int = attrs.field(default=0, init=False)
+    """How many runs the last page had."""
 
     @property
     def is_over(self) -> bool:
@@ -42,9 +44,19 @@ class Branch:
         return self.horizon == _NOTHING
 
     @property
+    def has_runs(self) -> bool:
+        """Whether something is there that was not taken."""
+        return bool(self._left)
+
+    @property
     def newest(self) -> float:
         """The time of the newest run that is there."""
         return self._left[-1][0] if self._left else _NOTHING
+
+    @property
+    def is_in_last_page(self) -> bool:
+        """Whether something of the last page was taken, so that it is time to fetch the next."""
+        return len(self._left) < self._last_came
 
     def add(self, runs: Sequence[DeploymentRun]) -> None:
         """Add a page.
@@ -56,6 +68,7 @@ class Branch:
             return
         timed = [(time_of(run).timestamp(), run) for run in reversed(runs)]
         timed += self._left
+        self._last_came = len(runs)
         # In a list that is sorted already this is one comparison a run; equal times stay in the order of the list.
         timed.sort(key=_time)
         self._left = timed

@@ -199,6 +199,7 @@ class Workers(Generic[K, V]):
         self._most = max_concurrency
         self._source: AsyncIterator[K] | None = None
         self._pulling = asyncio.Lock()
+        self._closing = asyncio.Lock()
         self._is_exhausted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: deque[Handed[V]] = deque()
@@ -213,7 +214,7 @@ class Workers(Generic[K, V]):
         Raises:
             RuntimeError: It has begun before.
         """
-        if self._source is not None:
+        if self._source is not None or self._is_closed:
             raise RuntimeError("It can be entered only once; make a new one")
         self._source = aiter(self._keys) if isinstance(self._keys, AsyncIterable) else _each(self._keys)
         self._add_worker()
@@ -264,7 +265,8 @@ class Workers(Generic[K, V]):
             await end(*self._tasks)
         finally:
             if (close := getattr(self._source, "aclose", None)) is not None:
-                await close()
+                async with self._closing:
+                    await close()
 
     def _add_worker(self) -> None:
         task = asyncio.create_task(self._pull_and_work())

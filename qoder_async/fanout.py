@@ -100,7 +100,7 @@ class FanOut:
         )
 
     async def __aenter__(self) -> Self:
-        if self._has_begun:
+        if self._has_begun or self._has_left:
             raise ConfigurationError("fan_out can be entered only once; call it anew")
         self._has_begun = True
         self._order.start()
@@ -136,7 +136,11 @@ class FanOut:
     async def _next_runs(self) -> list[DeploymentRun]:
         if not self._has_begun:
             raise ConfigurationError("fan_out must be entered before it is iterated: async with … as walk")
-        runs = [] if self._has_left else await self._order.next_runs()
+        try:
+            runs = [] if self._has_left else await self._order.next_runs()
+        except Exception:
+            await self.aclose()
+            raise
         if not runs:
             raise StopAsyncIteration
         return runs

@@ -233,7 +233,6 @@ def patient(pager: Pager[M], on_request: Callable[[], None] | None = None) -> Pa
 
 def make_pager(
     listing: Listing[M],
-    *,
     page_size: int,
     max_items: int | None,
     cursor: Cursor | str | None,

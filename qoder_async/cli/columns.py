@@ -119,6 +119,11 @@ RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
     Column(heading="SESSION", rank=7, read=lambda run: run.session_id or NOTHING),
     Column(heading="ERROR", rank=6, read=lambda run: (run.error.type or "error") if run.error else NOTHING),
 )
+_LONGEST_OF_RUNS = {"STATUS": 9, "TRIGGER": 8, "TOOK": 9, "SESSION": 37, "ERROR": 20}
+FAN_OUT_COLUMNS = tuple(
+    attrs.evolve(column, at_least=_LONGEST_OF_RUNS.get(column.heading, 0)) for column in RUN_COLUMNS
+)
+"""The same, with room for what comes later: the first page may hold a single run."""
 DEPLOYMENT_COLUMNS: tuple[Column[Deployment], ...] = (
     Column(heading="DEPLOYMENT", rank=0, read=lambda deployment: deployment.id),
     Column(heading="NAME", rank=1, read=lambda deployment: deployment.name, can_shrink=True),

@@ -13,7 +13,7 @@ def command(*words: str, **options: object) -> str:
 
     Args:
         words: What follows the program's name.
-        options: By their Python names; true is a flag, ``None`` and false leave one out.
+        options: By their Python names; true is a flag, a tuple repeats the option, ``None`` and false leave one out.
 
     Returns:
         The command, quoted where a shell needs it.
@@ -21,9 +21,15 @@ def command(*words: str, **options: object) -> str:
     parts = ["qoder-async", *words]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
-        if value is True:
-            parts.append(flag)
-        elif value is not None and value is not False:
-            text = format_time(value) if isinstance(value, datetime) else str(value)
-            parts += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+        for each in value if isinstance(value, tuple) else (value,):
+            parts += _option(flag, each)
     return shlex.join(parts)
+
+
+def _option(flag: str, value: object) -> list[str]:
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    text = format_time(value) if isinstance(value, datetime) else str(value)
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]

@@ -107,7 +107,9 @@ _OPTIONS = {
     "deployment_id": "the deployment",
     "deployments": "the deployment",
     "idempotency_key": "--idempotency-key",
+    "max_concurrency": "--concurrency",
     "max_items": "--max-items",
+    "max_items_per_deployment": "--max-items",
     "page_size": "--page-size",
     "run_id": "the run",
     "runs": "the run",
@@ -118,7 +120,7 @@ _OPTIONS = {
     "triggered_after": "--since",
     "triggered_before": "--until",
 }
-_ARGUMENT = re.compile(r"\b[a-z]+_[a-z]+\b|^(?:deployments|runs|since|status|timeout)(?= must)")
+_ARGUMENT = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|^(?:deployments|runs|since|status|timeout)(?= must)")
 
 
 def _in_options(error: errors.QoderError) -> str:

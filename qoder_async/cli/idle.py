@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
+
+_MOST_HELD = 100
 
 
 class WhenIdle:
@@ -29,3 +33,54 @@ class WhenIdle:
     def _act(self) -> None:
         self._is_due = False
         self._action()
+
+
+class Together(Generic[T]):
+    """Hands on what comes without a pause as one.
+
+    Args:
+        give: Takes some things, the first of them first.
+    """
+
+    def __init__(self, give: Callable[[list[T]], None]) -> None:
+        self._give = give
+        self._held: list[T] = []
+        self._giving = WhenIdle(self._try_to_give)
+        self._failure: Exception | None = None
+
+    def add(self, thing: T) -> None:
+        """Take one thing more.
+
+        Args:
+            thing: The thing.
+
+        Raises:
+            Exception: What came of handing on earlier ones.
+        """
+        self._check()
+        self._held.append(thing)
+        if len(self._held) < _MOST_HELD:
+            self._giving.soon()
+        else:
+            self.give()
+
+    def give(self) -> None:
+        """Hand on what is there.
+
+        Raises:
+            Exception: What came of it, also earlier.
+        """
+        self._check()
+        held, self._held = self._held, []
+        if held:
+            self._give(held)
+
+    def _try_to_give(self) -> None:
+        try:
+            self.give()
+        except Exception as error:  # noqa: BLE001  the loop would only log it; the next call raises it
+            self._failure = error
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 from qoder_async.cli.terminal import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+_TICK = 1.0
 
 
 class Line(Protocol):
@@ -60,6 +63,30 @@ def errors_above(line: Line) -> Iterator[None]:
             yield
         finally:
             line.hide()
+
+
+@contextlib.asynccontextmanager
+async def redrawn(line: Line, redraw: Callable[[], None]) -> AsyncIterator[None]:
+    """Write the line anew every second as long as the block lasts, and take it away at its end.
+
+    Args:
+        line: The line.
+        redraw: Writes it anew.
+    """
+    with errors_above(line):
+        ticking = asyncio.create_task(_tick(redraw))
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            await asyncio.wait({ticking})
+
+
+async def _tick(redraw: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):  # the next line meets it, too, where it can be told
+        while True:
+            redraw()
+            await asyncio.sleep(_TICK)
 
 
 class _Above:

@@ -8,11 +8,14 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from qoder_async.cli.columns import RUN_COLUMNS
-from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, FollowingCommon, Paging
+from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
 from qoder_async.cli.failures import usage
+from qoder_async.cli.fan_out_steps import Wanted
+from qoder_async.cli.fanning_out import show_fan_out
 from qoder_async.cli.fields import all_fields
 from qoder_async.cli.moments import read_moment
 from qoder_async.cli.output import make_output
+from qoder_async.cli.scope import AT_ONCE, Scope
 from qoder_async.cli.state_file import StateFile
 from qoder_async.cli.terminal import is_terminal
 from qoder_async.cli.waiting import DEFAULT_TIMEOUT, wait_for
@@ -25,7 +28,10 @@ app = App(name="runs", help="What deployments have done and are doing.")
 @app.command(name="list")
 async def list_runs(
     *,
-    deployment: str | None = None,
+    deployment: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
+    all_deployments: Flag = False,
+    newest: Flag = False,
+    concurrency: int = AT_ONCE,
     status: str | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -39,6 +45,15 @@ async def list_runs(
     On a terminal: a table. Elsewhere: a line for each, fields separated by
     tabs: id, status, trigger, time, milliseconds, deployment, session, error.
 
+    Without --deployment, the service's one list of all runs is walked. With
+    several of them, or with --all-deployments, the lists of the deployments
+    are walked at once: each page is shown as it comes, the newest runs of a
+    deployment first; with --newest the newest of all come first, once there
+    is a page of each deployment. A deployment that fails does not end the
+    others: at the end, each is told with the command that goes on (exit
+    code 5). --max-items counts over all; --cursor is for one list only, and
+    so are --trigger-type and --has-error.
+
     Times are UTC: 2h is two hours ago, 2026-11-01 is that midnight, a time
     without an offset is UTC. Without --deployment, and with --trigger-type or
     --has-error, they are compared with the time the run was recorded, which
@@ -48,8 +63,13 @@ async def list_runs(
 
     Example: qoder-async runs list --since 2026-11-01 --json | jq -r .id
 
+    Example: qoder-async runs list --all-deployments --newest --since 1d
+
     Args:
-        deployment: Only runs of this deployment (its id).
+        deployment: Only runs of this deployment (its id); may be repeated.
+        all_deployments: The runs of each deployment, archived ones too, many lists at once.
+        newest: The newest runs of all these deployments first.
+        concurrency: How many deployments are walked at once.
         status: pending, running, completed, failed or skipped; not with the lean shape.
         since: Triggered at or after: 2h, 3d, 2026-11-01, RFC 3339.
         until: Triggered before.
@@ -58,11 +78,33 @@ async def list_runs(
         paging: How the list is walked.
         common: Which service, and how it is shown.
     """
+    scope = Scope(deployments=deployment, all_deployments=all_deployments, newest=newest, concurrency=concurrency)
+    has_error_option = "--no-error" if has_error is False else "--has-error"
+    scope.check(
+        cursor=paging.cursor,
+        single={"--trigger-type": trigger_type is not None, has_error_option: has_error is not None},
+    )
     after, before = read_moment(since, "--since"), read_moment(until, "--until")
+    if scope.is_fan_out:
+        wanted = Wanted(scope=scope, status=status, since=after, until=before, paging=paging, common=common)
+        await show_fan_out(wanted)
+        return
+    filters = {
+        "deployment": scope.deployment,
+        "status": status,
+        "since": after,
+        "until": before,
+        "trigger_type": trigger_type,
+        "has_error": has_error,
+        "no_error": has_error is False,
+    }
+    listed = Listed(words=("runs", "list"), filters=filters, paging=paging, common=common, noun="runs")
+    repeats_itself = scope.deployment is not None and is_terminal()
+    columns = [column for column in RUN_COLUMNS if not (repeats_itself and column.heading == "DEPLOYMENT")]
     async with common.client() as qoder:
-        if deployment is not None and trigger_type is None and has_error is None:
+        if scope.deployment is not None and trigger_type is None and has_error is None:
             pager = qoder.runs.list(
-                deployment,
+                scope.deployment,
                 status=status,
                 triggered_after=after,
                 triggered_before=before,
@@ -70,7 +112,7 @@ async def list_runs(
             )
         else:
             pager = qoder.runs.list_all(
-                deployment_id=deployment,
+                deployment_id=scope.deployment,
                 status=status,
                 trigger_type=trigger_type,
                 has_error=has_error,
@@ -78,18 +120,6 @@ async def list_runs(
                 created_before=before,
                 **paging.arguments(),
             )
-        filters = {
-            "deployment": deployment,
-            "status": status,
-            "since": after,
-            "until": before,
-            "trigger_type": trigger_type,
-            "has_error": has_error,
-            "no_error": has_error is False,
-        }
-        listed = Listed(words=("runs", "list"), filters=filters, paging=paging, common=common, noun="runs")
-        repeats_itself = deployment is not None and is_terminal()
-        columns = [column for column in RUN_COLUMNS if not (repeats_itself and column.heading == "DEPLOYMENT")]
         await listed.show(pager, columns)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import time
 from collections import Counter
@@ -16,20 +15,20 @@ from qoder_async.cli.command_line import command
 from qoder_async.cli.endings import ENDING_COLUMNS, write_ending
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
-from qoder_async.cli.live_line import Line, errors_above, make_line
+from qoder_async.cli.live_line import Line, make_line, redrawn
 from qoder_async.cli.moments import read_duration
 from qoder_async.cli.output import Table, make_table
 from qoder_async.cli.verdict import verdict
 from qoder_async.errors import BadRequestError, NotFoundError, QoderError, RunTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import Collection, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from qoder_async import DeploymentRun, FinishedRun, RunState
     from qoder_async.cli.common import FollowingCommon
 
 DEFAULT_TIMEOUT = "1h"
-_TICK = 1.0
 _MOST_TOLD = 10
 
 
@@ -88,16 +87,9 @@ class Awaited:
         init=False, default=attrs.Factory(lambda self: make_line(as_json=self.common.json), takes_self=True)
     )
 
-    @contextlib.asynccontextmanager
-    async def shown(self) -> AsyncIterator[None]:
+    def shown(self) -> AbstractAsyncContextManager[None]:
         """Keep people informed as long as the block lasts."""
-        with errors_above(self._line):
-            ticking = asyncio.create_task(self._tick())
-            try:
-                yield
-            finally:
-                ticking.cancel()
-                await asyncio.wait({ticking})
+        return redrawn(self._line, self._redraw)
 
     def saw(self, run: DeploymentRun) -> None:
         """Take note of how a run stands."""
@@ -183,12 +175,6 @@ class Awaited:
 
     def _all(self) -> str:
         return f"{len(self.run_ids):,} run{'s' * (len(self.run_ids) != 1)}"
-
-    async def _tick(self) -> None:
-        with contextlib.suppress(OSError):  # the next line meets it, too, where it can be told
-            while True:
-                self._redraw()
-                await asyncio.sleep(_TICK)
 
     def _redraw(self) -> None:
         if len(self.states) < len(self.run_ids):

@@ -108,14 +108,7 @@ class Deployments:
                 None if include_archived else lambda deployment: deployment.archived_at is None,
             ),
         )
-        return make_pager(
-            listing,
-            page_size=page_size,
-            max_items=max_items,
-            cursor=cursor,
-            prefetch=prefetch,
-            on_invalid=on_invalid,
-        )
+        return make_pager(listing, page_size, max_items, cursor, prefetch, on_invalid)
 
     async def get(self, deployment_id: str | Deployment) -> Deployment:
         """Read a deployment.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from qoder_async._listing import Listing
 from qoder_async._reading import reading
-from qoder_async._run_lists import runs_of
 from qoder_async._wire.ids import id_of
-from qoder_async._wire.query import check_window, read_time
-from qoder_async.errors import ConfigurationError
+from qoder_async._wire.query import read_time
 from qoder_async.fanout import FanOut
 from qoder_async.following.waiting import EndingRuns, check_on_update, check_poll, check_timeout, wait_for_run
 from qoder_async.following.watching import RunChanges
+from qoder_async.history import RunHistory
 from qoder_async.models import Deployment, DeploymentRun
 from qoder_async.options import Poll, whole_number
 from qoder_async.paging import Cursor, Pager, make_pager
-from qoder_async.resources._filters import all_of, check_word, equals, has_status, within
+from qoder_async.resources._run_listings import runs_of_all, runs_of_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,25 +84,14 @@ class Runs:
                 print(run.id, run.status)
             ```
         """
-        after = read_time(triggered_after, "triggered_after")
-        before = read_time(triggered_before, "triggered_before")
-        check_window(after, before, ("triggered_after", "triggered_before"))
-        listing = runs_of(
+        listing = runs_of_one(
             self._transport,
-            id_of(deployment_id, Deployment, "deployment_id"),
-            status=check_word(status, "status"),
-            after=after,
-            before=before,
-            keeps=all_of(has_status(status), within(lambda run: run.triggered_at, after, before)),
+            deployment_id,
+            status=status,
+            triggered_after=triggered_after,
+            triggered_before=triggered_before,
         )
-        return make_pager(
-            listing,
-            page_size=page_size,
-            max_items=max_items,
-            cursor=cursor,
-            prefetch=prefetch,
-            on_invalid=on_invalid,
-        )
+        return make_pager(listing, page_size, max_items, cursor, prefetch, on_invalid)
 
     def list_all(
         self,
@@ -127,59 +114,33 @@ class Runs:
 
         Args:
             deployment_id: Only runs of this deployment.
-            status: ``pending``, ``running``, ``completed``, ``failed`` or ``skipped``; only where the service's runs
-                have a status.
+            status: As in :meth:`list`.
             trigger_type: ``manual``, ``schedule`` or ``retry``.
             has_error: Only runs with an error, or only those without.
-            created_after: Only runs made at or after this time: an aware datetime or an RFC 3339 text.
+            created_after: Only runs made at or after this time.
             created_before: Only runs made before this time.
-            page_size: How many are asked for at a time. Above 100 it is lowered once, if the service refuses it.
-            max_items: How many are delivered at most, ``None`` for all.
-            cursor: Where to begin, such as an error's or a page's cursor, or ``Cursor.after(run)``. From
-                ``Cursor("before_id", …)`` the walk leads to newer runs, the oldest of them first.
+            page_size: This and what follows as in :meth:`list`.
+            max_items: How many are delivered at most.
+            cursor: Where to begin.
             prefetch: 1 to fetch the next page while one is used.
-            on_invalid: ``"skip"`` to leave out, log and count records that cannot be decoded instead of raising.
+            on_invalid: ``"skip"`` to leave out what cannot be decoded.
 
         Returns:
-            A pager; nothing is sent before it is iterated. Iterating raises ``UnsupportedFilterError`` where
-            ``status`` is asked for and the runs have none.
+            A pager, as :meth:`list` gives.
 
         Raises:
             ConfigurationError: An argument cannot be meant.
         """
-        after, before = read_time(created_after, "created_after"), read_time(created_before, "created_before")
-        check_window(after, before, ("created_after", "created_before"))
-        if has_error is not None and not isinstance(has_error, bool):
-            raise ConfigurationError(f"has_error must be True, False or None, got {has_error!r}")
-        deployment = None if deployment_id is None else id_of(deployment_id, Deployment, "deployment_id")
-        listing = Listing(
-            transport=self._transport,
-            path="/deployment_runs",
-            model=DeploymentRun,
-            query=(
-                ("deployment_id", deployment),
-                ("status", check_word(status, "status")),
-                ("trigger_type", check_word(trigger_type, "trigger_type")),
-                ("has_error", has_error),
-                ("created_at[gte]", after),
-                ("created_at[lt]", before),
-            ),
-            keeps=all_of(
-                equals(lambda run: run.deployment_id, deployment),
-                has_status(status),
-                equals(lambda run: run.trigger_context.type, trigger_type),
-                equals(lambda run: run.error is not None, has_error),
-                within(lambda run: run.created_at, after, before),
-            ),
+        listing = runs_of_all(
+            self._transport,
+            deployment_id=deployment_id,
+            status=status,
+            trigger_type=trigger_type,
+            has_error=has_error,
+            created_after=created_after,
+            created_before=created_before,
         )
-        return make_pager(
-            listing,
-            page_size=page_size,
-            max_items=max_items,
-            cursor=cursor,
-            prefetch=prefetch,
-            on_invalid=on_invalid,
-        )
+        return make_pager(listing, page_size, max_items, cursor, prefetch, on_invalid)
 
     async def get(self, run_id: str | DeploymentRun, *, deployment_id: str | Deployment | None = None) -> DeploymentRun:
         """Read a run.
@@ -300,22 +261,20 @@ class Runs:
         on_failure: Literal["collect", "raise"] = "collect",
         on_invalid: Literal["raise", "skip"] = "raise",
     ) -> FanOut:
-        """List the runs of many deployments at once.
+        """List the runs of many deployments at once, within the client's pace.
 
-        All requests keep to the client's pace. A page that fails for a passing reason is tried for 5 minutes before
-        its deployment is given up; a deployment that fails does not end the others. Whoever takes runs slowly slows
-        the requests down.
+        A page that fails for a passing reason is tried for 5 minutes before its deployment is given up; a deployment
+        that fails does not end the others. Whoever takes runs slowly slows the requests down.
 
         Args:
-            deployments: Deployments or their ids, each walked once: a list, any iterable or async iterable, or a pager
-                such as ``qoder.deployments.list()``. They are taken as they are needed.
-            max_concurrency: How many deployments are walked at once; also how many pages are held at most in order of
-                arrival.
+            deployments: Deployments or their ids, each walked once: any iterable or async iterable, or a pager such as
+                ``qoder.deployments.list()``. They are taken as they are needed.
+            max_concurrency: How many pages are fetched at once, and held at most in order of arrival.
             order: ``"arrival"`` gives each page as it comes. ``"newest"`` gives the newest runs first, over all
                 deployments; it begins when the first page of each is there, and holds up to two pages of each.
             status: As in :meth:`list`.
-            triggered_after: As in :meth:`list`.
-            triggered_before: As in :meth:`list`.
+            triggered_after: As in :meth:`list`, like the next two.
+            triggered_before: Only runs triggered before this time.
             page_size: How many runs are asked for at a time.
             max_items_per_deployment: How many runs are delivered of each deployment at most, its newest ones.
             on_failure: ``"collect"`` to keep what fails in ``walk.failures``, ``"raise"`` to end with the first.
@@ -323,25 +282,24 @@ class Runs:
 
         Returns:
             An async context manager around an async iterator of runs, for one task at a time, with ``.failures`` and
-            ``.progress``. The iteration raises what fails for all deployments alike, and what ``deployments`` raises
-            once the runs of those before it were delivered. Leaving the block ends all requests.
+            ``.progress``. The iteration raises what is wrong with all deployments alike, such as a closed client, and
+            what ``deployments`` raises once the runs of those before were delivered. Leaving it ends all requests.
 
         Raises:
             ConfigurationError: An argument cannot be meant.
 
         Example:
             ```python
-            async with qoder.runs.fan_out(qoder.deployments.list(), triggered_after=monday) as walk:
+            async with qoder.runs.fan_out(qoder.deployments.list(), max_concurrency=8) as walk:
                 async for run in walk:
                     print(run.deployment_id, run.id)
-            for deployment_id, error in walk.failures.items():
-                print(deployment_id, error, error.cursor)
+            print(walk.failures)
             ```
         """
         if max_items_per_deployment is not None:
             whole_number(max_items_per_deployment, "max_items_per_deployment", minimum=0)
 
-        def runs_of_one(deployment_id: str) -> Pager[DeploymentRun]:
+        def list_runs(deployment_id: str) -> Pager[DeploymentRun]:
             return self.list(
                 deployment_id,
                 status=status,
@@ -352,8 +310,54 @@ class Runs:
                 on_invalid=on_invalid,
             )
 
-        runs_of_one("any")  # so that what cannot be meant is refused here, and not when the first list is opened
-        return FanOut(deployments, runs_of_one, max_concurrency=max_concurrency, order=order, on_failure=on_failure)
+        list_runs("any")  # so that what cannot be meant is refused here, and not when the first list is opened
+        return FanOut(deployments, list_runs, max_concurrency=max_concurrency, order=order, on_failure=on_failure)
+
+    def history(
+        self,
+        deployment_id: str | Deployment,
+        *,
+        triggered_after: Moment | None = None,
+        triggered_before: Moment | None = None,
+        slices: int = 8,
+        page_size: int = 100,
+        on_invalid: Literal["raise", "skip"] = "raise",
+    ) -> RunHistory:
+        """List the runs of a deployment with a long history, the newest first, several times as fast as :meth:`list`.
+
+        It is read in windows of time, several at once, which are divided again where they turn out dense; where the
+        service does not heed bounds, page by page, which is logged. A page that fails for a passing reason is tried
+        for 5 minutes.
+
+        Source: ``triggered_after`` and ``triggered_before`` of ``GET /deployments/{id}/runs``.
+
+        Args:
+            deployment_id: The deployment, or its id.
+            triggered_after: As in :meth:`list`.
+            triggered_before: Only runs triggered before this time.
+            slices: How many windows are read at once; up to 24 pages are held for each.
+            page_size: How many runs are asked for at a time.
+            on_invalid: ``"skip"`` to leave out and log records that cannot be decoded instead of raising.
+
+        Returns:
+            An async context manager around an async iterator of runs, for one task at a time. What breaks it is raised
+            at its place: ``list(cursor=error.cursor)`` goes on from there. Leaving the block ends all requests.
+
+        Raises:
+            ConfigurationError: An argument cannot be meant.
+
+        Example:
+            ```python
+            async with qoder.runs.history("dep_…") as history:
+                async for run in history:
+                    print(run.id)
+            ```
+        """
+        after = read_time(triggered_after, "triggered_after")
+        before = read_time(triggered_before, "triggered_before")
+        listing = runs_of_one(self._transport, deployment_id, triggered_after=after, triggered_before=before)
+        deployment = id_of(deployment_id, Deployment, "deployment_id")
+        return RunHistory(listing, deployment, after, before, slices, page_size=page_size, on_invalid=on_invalid)
 
     def watch(
         self,

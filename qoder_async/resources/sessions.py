@@ -115,14 +115,7 @@ class Sessions:
                 within(lambda session: session.created_at, after, before),
             ),
         )
-        return make_pager(
-            listing,
-            page_size=page_size,
-            max_items=max_items,
-            cursor=cursor,
-            prefetch=prefetch,
-            on_invalid=on_invalid,
-        )
+        return make_pager(listing, page_size, max_items, cursor, prefetch, on_invalid)
 
     async def cancel(self, session_id: str | Session) -> Session:
         """Stop what a session is doing; it goes back to idle and stays usable.
@@ -185,14 +178,7 @@ class Sessions:
             style="pages",
             keeps=is_one_of(lambda event: event.type, words),
         )
-        return make_pager(
-            listing,
-            page_size=page_size,
-            max_items=max_items,
-            cursor=cursor,
-            prefetch=prefetch,
-            on_invalid=on_invalid,
-        )
+        return make_pager(listing, page_size, max_items, cursor, prefetch, on_invalid)
 
     def _path(self, session_id: str | Session) -> str:
         return f"/sessions/{id_of(session_id, Session, 'session_id')}"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """No settings of whoever runs the tests."""
-    for name in ("QODER_PAT", "QODER_BASE_URL", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
+    for name in ("QODER_PAT", "QODER_BASE_URL", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED"):  # output is buffered, so that who forgets to flush is found
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QODER_ACCESS_TOKEN", CANARY)
     monkeypatch.setenv("PYTHONWARNINGS", "error")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from qoder_async._fanout_orders import AsTheyCome
 from qoder_async.cli.demo import scene
 from qoder_async.cli.simulate import World, _announce
 from qoder_async.simulator import Simulator
@@ -31,6 +32,16 @@ def test_the_demo_fails_where_a_fault_does_not_strike(cli, monkeypatch):
     assert "does not hold" in result.out
 
 
+def test_the_demo_fails_where_the_newest_do_not_come_first(cli, monkeypatch):
+    monkeypatch.setattr(scene, "RUNS", 800)
+    monkeypatch.setattr("qoder_async.fanout._ORDERS", dict.fromkeys(["arrival", "newest"], AsTheyCome))
+
+    result = cli("demo")
+
+    assert result.code == 1
+    assert result.out.splitlines()[-1].strip() == "does not hold: the newest first, over all of them"
+
+
 def test_the_demo_needs_no_settings_and_heeds_none(cli, monkeypatch):
     monkeypatch.delenv("QODER_ACCESS_TOKEN")
     monkeypatch.setenv("QODER_BASE_URL", "nonsense")
@@ -40,6 +51,7 @@ def test_the_demo_needs_no_settings_and_heeds_none(cli, monkeypatch):
 
     assert result.code == 0, result.out
     assert result.err == ""
+    assert "PermissionDeniedError" in result.out.partition("The runs of 40 deployments")[2]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Small parts: times, commands to copy, durations, columns, clean text."""
 
+import asyncio
 import io
 import logging
 import shlex
@@ -14,6 +15,7 @@ from qoder_async import DeploymentRun, converter
 from qoder_async.cli.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration, whole_duration
 from qoder_async.cli.command_line import command
 from qoder_async.cli.failures import Stop
+from qoder_async.cli.idle import Together
 from qoder_async.cli.layout import lay_out
 from qoder_async.cli.live_line import errors_above
 from qoder_async.cli.moments import read_moment
@@ -64,6 +66,38 @@ def test_a_command_to_copy_is_quoted():
         *("qoder-async", "runs", "list", "--since", "2026-11-20T09:30:00Z", "--cursor", "page:a b'c", "--json"),
         "--key=-x",
     ]
+
+
+def test_an_option_of_several_values_is_repeated():
+    text = command("runs", "list", deployment=("dep_1", "-x"), concurrency=None, cursor=())
+
+    assert text == "qoder-async runs list --deployment dep_1 --deployment=-x"
+
+
+async def test_what_comes_without_a_pause_is_handed_on_together():
+    given = []
+    together = Together(given.append)
+
+    for number in range(250):
+        together.add(number)
+    assert [len(part) for part in given] == [100, 100]
+    await asyncio.sleep(0)
+    assert [number for part in given for number in part] == list(range(250))
+    together.give()
+    assert len(given) == 3
+
+
+async def test_what_fails_while_nobody_looks_is_raised_at_the_next_chance():
+    def full(things):
+        raise OSError("full")
+
+    together = Together(full)
+    together.add(1)
+    await asyncio.sleep(0)
+
+    for again in (lambda: together.add(2), together.give):
+        with pytest.raises(OSError, match="full"):
+            again()
 
 
 @pytest.mark.parametrize(

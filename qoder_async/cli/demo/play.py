@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qoder_async.cli.demo.following import await_many, await_one, watch
 from qoder_async.cli.demo.lists import both_shapes, faults, long_history, page_size, resumption
+from qoder_async.cli.demo.many import many_deployments
 from qoder_async.cli.demo.mistakes import typed_errors
 from qoder_async.cli.demo.scene import set_up
 from qoder_async.cli.demo.stage import ClaimError, Stage
@@ -49,6 +50,7 @@ async def run_demo() -> int:
                 await faults(stage, scene, requests)
                 await page_size(stage, scene)
                 await resumption(stage, scene, requests)
+                await many_deployments(stage, scene)
                 await await_one(stage, scene)
                 await await_many(stage, scene)
                 await watch(stage, scene)

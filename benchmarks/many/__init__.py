@@ -1,0 +1,1 @@
+"""What it takes to go through very many deployments, and through one very long history."""
