@@ -14,7 +14,7 @@ from qoder_async.concurrency import Handed, Workers
 from qoder_async.errors import ClientClosedError, ConfigurationError, QoderError, UnsupportedFilterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from qoder_async.models import DeploymentRun
     from qoder_async.paging import Page, Pager
@@ -135,14 +135,16 @@ class AsTheyCome:
         """End what is under way."""
         await self._workers.aclose()
 
-    async def _walk(self, deployment_id: str, give: Callable[[list[DeploymentRun]], Awaitable[None]]) -> None:
+    async def _walk(
+        self, deployment_id: str, hand_over: Callable[[list[DeploymentRun]], Handed[list[DeploymentRun]]]
+    ) -> None:
         try:
             async with aclosing(self._runs_of(deployment_id).pages()) as pages:
                 async for page in pages:
                     self._tally.pages += 1
                     if runs := page.items[::-1]:
                         page.items.clear()  # what was delivered is held by nobody
-                        await give(runs)
+                        await hand_over(runs).wait()
         except QoderError as error:
             if self._tally.note_failure(deployment_id, error):
                 raise
@@ -255,14 +257,14 @@ class NewestOnesFirst:
             self._asked.add(branch)
             self._asking.put_nowait(branch)
 
-    async def _fetch(self, branch: Branch | None, give: Callable[[_Came], Awaitable[None]]) -> None:
+    async def _fetch(self, branch: Branch | None, hand_over: Callable[[_Came], Handed[_Came]]) -> None:
         page, failure = None, None
         if branch is not None:
             try:
                 page = await anext(self._walks[branch], None)
             except QoderError as error:
                 failure = error
-        await give(_Came(branch, page, failure))
+        hand_over(_Came(branch, page, failure))
 
     def _note(self, handed: Handed[_Came]) -> None:
         handed.release()

@@ -14,7 +14,7 @@ from qoder_async.concurrency import Handed, Workers
 from qoder_async.errors import QoderError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
     from datetime import datetime
     from typing import Any
 
@@ -137,20 +137,20 @@ class WindowWalks:
         while True:
             yield await self._begun.get()
 
-    async def _fetch(self, window: Window | None, give: Callable[[_Came], Awaitable[None]]) -> None:
+    async def _fetch(self, window: Window | None, hand_over: Callable[[_Came], Handed[_Came]]) -> None:
         if window is None:
-            await give(_Came(None, floor=await self._floor()))
+            hand_over(_Came(None, floor=await self._floor()))
             return
         failure: QoderError | None = None
         try:
             async with aclosing(self._pager_of(window).pages()) as pages:
                 async for page in pages:
-                    await give(_Came(window, page))
+                    await hand_over(_Came(window, page)).wait()
                     if window.is_over and page.has_more:
                         break  # what follows is another window's
         except QoderError as error:
             failure = error
-        await give(_Came(window, error=failure))
+        hand_over(_Came(window, error=failure))
 
     async def _floor(self) -> datetime | None:
         assert self._read_floor is not None  # noqa: S101  else nobody asks

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Generator, Iterable
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-    from types import TracebackType
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from typing import Any, Self
 
 __all__ = ["ConcurrentMap", "Outcome", "map_concurrently"]
@@ -62,14 +63,14 @@ def map_concurrently(
 
     Example:
         ```python
-        async with map_concurrently(qoder.deployments.get, deployment_ids, max_concurrency=8) as outcomes:
+        async with map_concurrently(qoder.deployments.get, ["dep_…"], max_concurrency=8) as outcomes:
             async for outcome in outcomes:
                 print(outcome.key, outcome.error or outcome.value.name)
         ```
     """
     if not callable(fn):
         raise TypeError(f"fn must be an async function of a key, got {fn!r}")
-    return ConcurrentMap(fn, Workers(_outcome_of(fn), keys, max_concurrency=max_concurrency))
+    return ConcurrentMap(fn, Workers(partial(_work, fn), keys, max_concurrency=max_concurrency))
 
 
 class ConcurrentMap(Generic[K, V]):
@@ -86,12 +87,7 @@ class ConcurrentMap(Generic[K, V]):
         self._workers.start()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._workers.aclose()
 
     async def aclose(self) -> None:
@@ -109,37 +105,22 @@ class ConcurrentMap(Generic[K, V]):
         return handed.value
 
 
-def _outcome_of(
-    fn: Callable[[K], Awaitable[V]],
-) -> Callable[[K, Callable[[Outcome[K, V]], Awaitable[None]]], Coroutine[Any, Any, None]]:
-    async def work(key: K, give: Callable[[Outcome[K, V]], Awaitable[None]]) -> None:
-        outcome: Outcome[K, V] | None
-        try:
-            called = fn(key)
-            outcome = Outcome(key, value=await called) if inspect.isawaitable(called) else None
-        except asyncio.CancelledError as error:
-            if is_being_cancelled():
-                raise
-            outcome = Outcome(key, error=error)  # its own doing: somebody cancelled what it waits for
-        except Exception as error:  # noqa: BLE001  whatever it is, it is this key's outcome
-            outcome = Outcome(key, error=error)
-        if outcome is None:
-            raise TypeError(f"fn must be an async function, got {fn!r}, which returned what cannot be awaited")
-        await give(outcome)
+async def _work(fn: Callable[[K], Awaitable[V]], key: K, hand_over: Callable[[Outcome[K, V]], object]) -> None:
+    hand_over(await _outcome(fn, key))
 
-    return work
+
+async def _outcome(fn: Callable[[K], Awaitable[V]], key: K) -> Outcome[K, V]:
+    try:
+        called = fn(key)
+        if inspect.isawaitable(called):
+            return Outcome(key, value=await called)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  whatever it is, it is this key's outcome
+        return Outcome(key, error=error)
+    raise TypeError(f"fn must be an async function, got {fn!r}, which returned what cannot be awaited")
 
 
 async def for_each(things: Iterable[K], do: Callable[[K], Coroutine[Any, Any, None]]) -> None:
-    """Do something for each of many things, a few at a time.
-
-    Args:
-        things: The things.
-        do: What to do.
-
-    Raises:
-        BaseException: What the first that failed has raised; the others are ended.
-    """
+    """Do something for each of many things, a few at a time; what the first that fails raises ends the others."""
     async with map_concurrently(do, things, max_concurrency=_AT_ONCE) as outcomes:
         async for outcome in outcomes:
             if outcome.error is not None:
@@ -147,34 +128,48 @@ async def for_each(things: Iterable[K], do: Callable[[K], Coroutine[Any, Any, No
 
 
 class Handed(Generic[V]):
-    """A value that a worker has handed over; the worker waits until it is released.
+    """A value that was handed over; its key counts as under way until it is released."""
 
-    Attributes:
-        value: The value.
-    """
-
-    __slots__ = ("_released", "value")
-
-    def __init__(self, value: V) -> None:
+    def __init__(self, value: V, hold: _Hold) -> None:
         self.value = value
-        self._released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hold: _Hold | None = hold
+        self._released: asyncio.Future[None] | None = None
+        hold.count += 1
 
     def release(self) -> None:
-        """Let the worker go on; doing so again does nothing."""
-        if not self._released.done():
+        """Let whoever handed it over go on; doing so again does nothing."""
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            hold.let_go()
+        if self._released is not None and not self._released.done():
             self._released.set_result(None)
 
     async def wait(self) -> None:
         """Wait for the release."""
-        await self._released
+        if self._hold is not None:
+            self._released = asyncio.get_running_loop().create_future()
+            await self._released
+
+
+class _Hold:
+    """The room that a key takes as long as its task works or something of it is not released."""
+
+    def __init__(self, room: asyncio.Semaphore) -> None:
+        self._room = room
+        self.count = 1
+
+    def let_go(self, _: object = None) -> None:
+        self.count -= 1
+        if self.count == 0:
+            self._room.release()
 
 
 class Workers(Generic[K, V]):
-    """Tasks that share a source of keys, and hand over what they make to one reader.
+    """Tasks, one for each key, that hand over what they make to one reader.
 
     Args:
-        work: Does the work for a key; its second argument hands a value over and returns when that was released. What
-            it raises comes to the reader.
+        work: Does the work for a key; its second argument hands a value over, whose release may be waited for. What it
+            raises ends everything and comes to the reader.
         keys: The source: an iterable or an async iterable, whose iterator is closed in the end.
         max_concurrency: How many keys are under way at once.
 
@@ -185,7 +180,7 @@ class Workers(Generic[K, V]):
 
     def __init__(
         self,
-        work: Callable[[K, Callable[[V], Awaitable[None]]], Coroutine[Any, Any, None]],
+        work: Callable[[K, Callable[[V], Handed[V]]], Coroutine[Any, Any, None]],
         keys: Iterable[K] | AsyncIterable[K],
         *,
         max_concurrency: int,
@@ -196,28 +191,29 @@ class Workers(Generic[K, V]):
             raise ValueError(f"max_concurrency must be a whole number of 1 or more, got {max_concurrency!r}")
         self._work = work
         self._keys = keys
-        self._most = max_concurrency
         self._source: AsyncIterator[K] | None = None
-        self._pulling = asyncio.Lock()
-        self._closing = asyncio.Lock()
-        self._is_exhausted = False
+        self._room = asyncio.Semaphore(max_concurrency)
+        self._context = copy_context()
+        self._feeder: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_fed = False
+        self._closer: asyncio.Task[None] | None = None
         self._ready: deque[Handed[V]] = deque()
         self._failure: BaseException | None = None
-        self._has_crashed = False
         self._waker: asyncio.Future[None] | None = None
-        self._is_closed = False
+        self._has_left = False
 
     def start(self) -> None:
         """Begin.
 
         Raises:
-            RuntimeError: It has begun before.
+            RuntimeError: It has begun before, or was closed.
         """
-        if self._source is not None or self._is_closed:
+        if self._feeder is not None or self._has_left:
             raise RuntimeError("It can be entered only once; make a new one")
-        self._source = aiter(self._keys) if isinstance(self._keys, AsyncIterable) else _each(self._keys)
-        self._add_worker()
+        self._source = _iterator(self._keys)
+        self._feeder = asyncio.create_task(self._feed())
+        self._feeder.add_done_callback(self._note_end)
 
     async def take(self) -> Handed[V] | None:
         """Wait for the next value that was handed over; whoever is cancelled while waiting loses nothing.
@@ -228,18 +224,15 @@ class Workers(Generic[K, V]):
         Raises:
             RuntimeError: It has not begun, or somebody else is waiting.
             BaseException: What the source raised, after all values of the keys before it; or what the work raised,
-                after the values that were handed over before. With it the work has ended.
+                after the values that were handed over before.
         """
-        if self._source is None:
+        if self._feeder is None and not self._has_left:
             raise RuntimeError("It must be entered before it is iterated: async with … as …")
         if self._waker is not None:
             raise RuntimeError("Only one task may iterate at a time")
         while not self._ready:
-            if not self._tasks or self._has_crashed or self._is_closed:
-                await self.aclose()
-                failure, self._failure = self._failure, None
-                if failure is not None:
-                    raise failure
+            if self._closer is not None or self._feeder is None or (self._is_fed and not self._tasks):
+                await self._finish()
                 return None
             self._waker = asyncio.get_running_loop().create_future()
             try:
@@ -257,83 +250,118 @@ class Workers(Generic[K, V]):
         return self._ready.popleft() if self._ready else None
 
     async def aclose(self) -> None:
-        """End what is left and wait for it; doing so again does nothing."""
-        self._is_closed = True
-        self._ready.clear()
-        self._wake()
-        try:
-            await end(*self._tasks)
-        finally:
-            if (close := getattr(self._source, "aclose", None)) is not None:
-                async with self._closing:
-                    await close()
+        """End what is left and wait for it; doing so again does nothing.
 
-    def _add_worker(self) -> None:
-        task = asyncio.create_task(self._pull_and_work())
+        Called by the work or by the source, it does not wait: both have to end first.
+        """
+        self._has_left = True
+        self._ready.clear()
+        self._failure = None
+        self._begin_to_end()
+        self._wake()
+        current = asyncio.current_task()
+        if self._closer is not None and current is not self._feeder and current not in self._tasks:
+            await _until_done(self._closer)
+            await self._finish()
+
+    async def _finish(self) -> None:
+        if self._closer is not None:
+            await _until_done(self._closer)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # else the error would hold this frame, and the frame the error
+
+    async def _feed(self) -> None:
+        """Pull keys, each when there is room for it, and begin them."""
+        await asyncio.sleep(0)  # a task that starts eagerly is not known yet
+        source, self._source = self._source, None
+        assert source is not None  # noqa: S101  set at the start
+        try:
+            while await self._room.acquire() and self._closer is None:
+                key = await anext(source)
+                if self._closer is None:
+                    self._begin(key)
+        except StopAsyncIteration:
+            pass
+        except asyncio.CancelledError as error:
+            if self._closer is not None:
+                raise
+            self._failure = error  # the source's own
+        finally:
+            await _close(source)
+
+    def _begin(self, key: K) -> None:
+        hold = _Hold(self._room)
+        task = asyncio.create_task(self._work(key, partial(self._hand_over, hold)), context=self._context.copy())
         self._tasks.add(task)
+        task.add_done_callback(hold.let_go)
         task.add_done_callback(self._note_end)
 
-    async def _pull_and_work(self) -> None:
-        """Work for one key after the other, and see to it that somebody waits for the next."""
-        await asyncio.sleep(0)  # tasks that start eagerly would nest as deeply as there are workers
-        while (pulled := await self._pull()) is not None:
-            if len(self._tasks) < self._most:
-                self._add_worker()
-            await self._work(pulled[0], self._give)
-
-    async def _pull(self) -> tuple[K] | None:
-        """Give the next key, nothing at the end or once the source has failed."""
-        async with self._pulling:
-            if self._is_exhausted or self._source is None:
-                return None
-            try:
-                key = await anext(self._source)
-            except StopAsyncIteration:
-                self._is_exhausted = True
-                return None
-            except asyncio.CancelledError as error:
-                if is_being_cancelled():
-                    raise
-                self._is_exhausted, self._failure = True, error
-                return None
-            except Exception as error:  # noqa: BLE001  it comes out of the reader's iteration
-                self._is_exhausted, self._failure = True, error
-                return None
-        self._check_wanted()
-        return (key,)
-
-    async def _give(self, value: V) -> None:
-        self._check_wanted()
-        handed = Handed(value)
+    def _hand_over(self, hold: _Hold, value: V) -> Handed[V]:
+        if self._closer is not None:
+            raise asyncio.CancelledError  # also for work that has swallowed its cancellation
+        handed = Handed(value, hold)
         self._ready.append(handed)
         self._wake()
-        await handed.wait()
-
-    def _check_wanted(self) -> None:
-        """End a worker whose cancellation was swallowed by what it called."""
-        if self._is_closed or is_being_cancelled():
-            raise asyncio.CancelledError
+        return handed
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        error = RuntimeError("A worker was cancelled by somebody else") if task.cancelled() else task.exception()
-        if error is not None and not self._is_closed:
-            self._failure, self._has_crashed = error, True
+        error = RuntimeError("The work was cancelled by somebody else") if task.cancelled() else task.exception()
+        if error is not None and self._closer is None:
+            self._failure = error
+            if task is not self._feeder:
+                self._begin_to_end()
+        self._is_fed = self._is_fed or task is self._feeder
         self._wake()
+
+    def _begin_to_end(self) -> None:
+        if self._closer is None and self._feeder is not None:
+            self._closer = asyncio.create_task(self._end(self._feeder))
+
+    async def _end(self, feeder: asyncio.Task[None]) -> None:
+        await asyncio.sleep(0)  # a task that starts eagerly is not known yet
+        was_fed = self._is_fed
+        await end(feeder, *self._tasks)
+        source, self._source = self._source, None
+        await _close(source)  # where there was no time to pull anything
+        if not was_fed and not feeder.cancelled() and self._failure is None:
+            self._failure = feeder.exception()
 
     def _wake(self) -> None:
         if self._waker is not None and not self._waker.done():
             self._waker.set_result(None)
 
 
-def is_being_cancelled() -> bool:
-    """Tell whether somebody has asked the running task to end.
+async def iterate(things: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[K, None]:
+    """Iterate over anything that can be iterated, and close its iterator in the end."""
+    iterator = _iterator(things)
+    try:
+        async for thing in iterator:
+            yield thing
+    finally:
+        await _close(iterator)
 
-    Returns:
-        False also where what it waits for was cancelled, and it was not.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+
+def _iterator(things: Iterable[K] | AsyncIterable[K]) -> AsyncIterator[K]:
+    return aiter(things) if isinstance(things, AsyncIterable) else _each(iter(things))
+
+
+async def _each(things: Iterator[K]) -> AsyncGenerator[K, None]:
+    try:
+        for thing in things:
+            yield thing
+    finally:
+        if isinstance(things, Generator):
+            things.close()
+
+
+async def _close(iterator: AsyncIterator[K] | None) -> None:
+    if (aclose := getattr(iterator, "aclose", None)) is not None:
+        await aclose()
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
@@ -342,29 +370,28 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     What they raised is nobody's business any more.
 
     Args:
-        tasks: The tasks; the caller's own is cancelled and not waited for.
+        tasks: The tasks.
 
     Raises:
         CancelledError: The caller was cancelled; the tasks have ended by then.
     """
     for task in tasks:
         task.cancel()
-    current = asyncio.current_task()
-    left = {task for task in tasks if task is not current and not task.done()}
+    try:
+        await _until_done(*tasks)
+    finally:
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # else the loop reports it as forgotten
+
+
+async def _until_done(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for tasks to the end, also if the caller is cancelled meanwhile."""
     cancelled: asyncio.CancelledError | None = None
-    while left:
+    while left := [task for task in tasks if not task.done()]:
         try:
-            _, left = await asyncio.wait(left)
+            await asyncio.wait(left)
         except asyncio.CancelledError as error:
             cancelled = error
-            left = {task for task in left if not task.done()}
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.exception()  # else the loop reports it as forgotten
     if cancelled is not None:
         raise cancelled
-
-
-async def _each(things: Iterable[K]) -> AsyncGenerator[K, None]:
-    for thing in things:
-        yield thing

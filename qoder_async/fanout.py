@@ -11,6 +11,7 @@ import attrs
 
 from qoder_async._fanout_orders import AsTheyCome, NewestOnesFirst, Order, Tally
 from qoder_async._wire.ids import id_of
+from qoder_async.concurrency import iterate
 from qoder_async.errors import ConfigurationError, QoderError
 from qoder_async.models import Deployment, DeploymentRun
 from qoder_async.options import whole_number
@@ -151,30 +152,14 @@ async def _ids(
 ) -> AsyncGenerator[str, None]:
     """Give the ids of deployments, each once."""
     seen = set[str]()
-    async with aclosing(_each(deployments, on_request)) as things:
+    if isinstance(deployments, Pager):
+        deployments = patient(deployments, on_request)
+    async with aclosing(iterate(deployments)) as things:
         async for thing in things:
             deployment_id = id_of(thing, Deployment, "deployments")
             if deployment_id not in seen:
                 seen.add(deployment_id)
                 yield deployment_id
-
-
-async def _each(
-    deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment], on_request: Callable[[], None]
-) -> AsyncGenerator[str | Deployment, None]:
-    if isinstance(deployments, Pager):
-        deployments = patient(deployments, on_request)
-    if not isinstance(deployments, AsyncIterable):
-        for thing in deployments:
-            yield thing
-        return
-    source = aiter(deployments)
-    try:
-        async for thing in source:
-            yield thing
-    finally:
-        if (close := getattr(source, "aclose", None)) is not None:
-            await close()
 
 
 def _check_deployments(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ _BACK_OFF = 0.7
 _RECOVERY = 1.0
 """How many requests a second are given back for each second without a refusal."""
 _LOWEST = 0.5
+_WINDOW = 1.0
+"""Over how many seconds it is counted how many requests the service lets through."""
 
 
 class Rate:
@@ -29,6 +33,7 @@ class Rate:
         self._lowered_at = float("-inf")
         self._next_place = float("-inf")
         self._paused_until = float("-inf")
+        self._let_through: deque[float] = deque(maxlen=math.ceil(ceiling * _WINDOW))
 
     def current(self, now: float) -> float:
         """Give the rate.
@@ -61,8 +66,19 @@ class Rate:
         """
         self._next_place = self._place(now) + 1 / self.current(now)
 
+    def let_through(self, now: float) -> None:
+        """Note that the service did not refuse a request.
+
+        Args:
+            now: The time, in seconds.
+        """
+        self._let_through.append(now)
+
     def refused(self, now: float, *, sent_at: float) -> None:
         """Go slower, because the service refused a request.
+
+        Not much slower than it has just let requests through, though: once its limit is reached, it refuses all that
+        is under way, and each of these would lower the rate again.
 
         Args:
             now: The time, in seconds.
@@ -70,7 +86,9 @@ class Rate:
         """
         if sent_at <= self._lowered_at:
             return
-        self._lowered_to = max(min(_LOWEST, self._ceiling), self.current(now) * _BACK_OFF)
+        known_good = sum(moment > now - _WINDOW for moment in self._let_through) / _WINDOW
+        lowest = max(min(_LOWEST, self._ceiling), known_good * _BACK_OFF)
+        self._lowered_to = min(self.current(now), max(lowest, self.current(now) * _BACK_OFF))
         self._lowered_at = now
 
     def pause(self, until: float) -> None:

@@ -49,6 +49,16 @@ class Pacing:
         else:
             await pacer.turn(slots)
 
+    def note_answer(self, call: Call[T]) -> None:
+        """Note that a call was let through.
+
+        Args:
+            call: The call.
+        """
+        pacer = self._of(call)
+        if pacer is not None:
+            pacer.rate.let_through(self._clock.now())
+
     def learn(self, call: Call[T], failure: Failure, *, sent_at: float, longest_pause: float) -> None:
         """Slow down, or fall silent, where a failure says that requests come too fast.
 

@@ -168,6 +168,8 @@ class Transport:
         outcome = self._judge(call, got)
         if isinstance(outcome, Failure):
             self._plan(call, outcome, progress)
+        else:
+            self.pacing.note_answer(call)
         self._report(call, got, outcome, progress)
         return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -162,7 +163,7 @@ def test_refusals_without_end_leave_some_rate(ceiling):
     assert 0 < rate.current(0.1) <= ceiling
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["take", "refused", "pause"])), max_size=60))
+@given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["take", "let through", "refused", "pause"])), max_size=60))
 def test_the_rate_never_leaves_its_bounds(events):
     rate, now = Rate(50), 0.0
     for gap, event in events:
@@ -170,11 +171,65 @@ def test_the_rate_never_leaves_its_bounds(events):
         if event == "take":
             rate.take(now)
         elif event == "refused":
+            before = rate.current(now)
             rate.refused(now, sent_at=now - 0.1)
+            assert rate.current(now) <= before
+        elif event == "let through":
+            rate.let_through(now)
         else:
             rate.pause(now + 1)
             assert rate.wait(now) >= 1 - 1e-9
         assert 0.5 <= rate.current(now) <= 50
+
+
+def test_a_limit_that_is_reached_lowers_the_rate_to_little_less_than_what_was_let_through():
+    rate = Rate(50)
+    for number in range(20):
+        rate.let_through(10 + number / 50)
+    for number in range(20):
+        at = 10.4 + number / 50
+        rate.refused(at, sent_at=at)
+    assert rate.current(at) == pytest.approx(20 * 0.7, abs=0.5)
+
+
+def test_what_was_let_through_long_ago_keeps_no_rate_up():
+    rate = Rate(50)
+    for number in range(20):
+        rate.let_through(10 + number / 50)
+    for number in range(20):
+        at = 12 + number / 50
+        rate.refused(at, sent_at=at)
+    assert rate.current(at) < 2
+
+
+@pytest.mark.parametrize("limit", [10, 20, 30, 45, 60])
+@pytest.mark.parametrize("trip", [0.001, 0.05, 0.3])
+def test_a_strict_limit_is_found_and_kept(limit, trip):
+    """A service that lets so many requests pass in any second; refused ones do not count."""
+    rate, now, passed, on_the_way = Rate(50), 0.0, deque(), deque()
+    sent, refused, answered = 0, 0, 0
+    while now < 60:
+        place = now + max(0.0, rate.wait(now))
+        if on_the_way and on_the_way[0][0] <= place:
+            now, sent_at, is_good = on_the_way.popleft()
+            answered += is_good
+            if is_good:
+                rate.let_through(now)
+            else:
+                rate.refused(now, sent_at=sent_at)
+            continue
+        now = place
+        rate.take(now)
+        while passed and passed[0] <= now - 1:
+            passed.popleft()
+        is_good = len(passed) < limit
+        if is_good:
+            passed.append(now)
+        if now > 1:
+            sent, refused = sent + 1, refused + (not is_good)
+        on_the_way.append((now + trip, now, is_good))
+    assert refused <= 0.05 * sent
+    assert answered >= 0.8 * 60 * min(limit, 50)
 
 
 # The client's pauses
