@@ -30,6 +30,7 @@ class Tally:
         raises: Whether a failure ends everything.
         failures: Why deployments were given up, by their ids.
         deployments_done: Deployments of which nothing more will be asked.
+        deployments_total: How many deployments there are, ``None`` as long as they were not all taken.
         pages: Pages of runs that came.
         requests: Requests that were sent.
     """
@@ -37,6 +38,7 @@ class Tally:
     raises: bool
     failures: dict[str, QoderError] = attrs.field(factory=dict)
     deployments_done: int = 0
+    deployments_total: int | None = None
     pages: int = 0
     requests: int = 0
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncIterable, Generator, Iterable
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,6 +22,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _AT_ONCE = 32
+_INSIDE: ContextVar[tuple[object, ...]] = ContextVar("_INSIDE", default=())
+"""The rooms of the workers as whose work or source something runs."""
 
 
 @attrs.frozen
@@ -211,8 +213,9 @@ class Workers(Generic[K, V]):
         """
         if self._feeder is not None or self._has_left:
             raise RuntimeError("It can be entered only once; make a new one")
-        self._source = _iterator(self._keys)
-        self._feeder = asyncio.create_task(self._feed())
+        self._source, self._context = _iterator(self._keys), copy_context()
+        self._context.run(_INSIDE.set, (*_INSIDE.get(), self._room))
+        self._feeder = asyncio.create_task(self._feed(self._source), context=self._context.copy())
         self._feeder.add_done_callback(self._note_end)
 
     async def take(self) -> Handed[V] | None:
@@ -242,11 +245,7 @@ class Workers(Generic[K, V]):
         return self._ready.popleft()
 
     def take_at_once(self) -> Handed[V] | None:
-        """Take a value that was handed over already.
-
-        Returns:
-            The value, ``None`` where there is none yet.
-        """
+        """Take a value that was handed over already, ``None`` where there is none yet."""
         return self._ready.popleft() if self._ready else None
 
     async def aclose(self) -> None:
@@ -259,8 +258,7 @@ class Workers(Generic[K, V]):
         self._failure = None
         self._begin_to_end()
         self._wake()
-        current = asyncio.current_task()
-        if self._closer is not None and current is not self._feeder and current not in self._tasks:
+        if self._closer is not None and self._room not in _INSIDE.get():
             await _until_done(self._closer)
             await self._finish()
 
@@ -274,11 +272,9 @@ class Workers(Generic[K, V]):
             finally:
                 del failure  # else the error would hold this frame, and the frame the error
 
-    async def _feed(self) -> None:
+    async def _feed(self, source: AsyncIterator[K]) -> None:
         """Pull keys, each when there is room for it, and begin them."""
         await asyncio.sleep(0)  # a task that starts eagerly is not known yet
-        source, self._source = self._source, None
-        assert source is not None  # noqa: S101  set at the start
         try:
             while await self._room.acquire() and self._closer is None:
                 key = await anext(source)
@@ -287,10 +283,14 @@ class Workers(Generic[K, V]):
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError as error:
-            if self._closer is not None:
+            if self._closer is not None or ((task := asyncio.current_task()) and task.cancelling()):
                 raise
             self._failure = error  # the source's own
+        except Exception:
+            if self._closer is None:
+                raise
         finally:
+            self._source = None
             await _close(source)
 
     def _begin(self, key: K) -> None:
@@ -313,7 +313,7 @@ class Workers(Generic[K, V]):
         error = RuntimeError("The work was cancelled by somebody else") if task.cancelled() else task.exception()
         if error is not None and self._closer is None:
             self._failure = error
-            if task is not self._feeder:
+            if task is not self._feeder or task.cancelled():
                 self._begin_to_end()
         self._is_fed = self._is_fed or task is self._feeder
         self._wake()
@@ -325,9 +325,9 @@ class Workers(Generic[K, V]):
     async def _end(self, feeder: asyncio.Task[None]) -> None:
         await asyncio.sleep(0)  # a task that starts eagerly is not known yet
         was_fed = self._is_fed
-        await end(feeder, *self._tasks)
-        source, self._source = self._source, None
-        await _close(source)  # where there was no time to pull anything
+        await end(*self._tasks, *([feeder] if self._source else []))  # to close the source is not interrupted
+        await _until_done(feeder)
+        await _close(self._source)  # where there was no time to pull anything
         if not was_fed and not feeder.cancelled() and self._failure is None:
             self._failure = feeder.exception()
 

@@ -38,12 +38,14 @@ class FanOutProgress:
 
     Attributes:
         deployments_done: Deployments of which nothing more will be asked, those that failed among them.
+        deployments_total: How many deployments there are, ``None`` as long as they were not all taken.
         runs: Runs that were delivered.
         pages: Pages of runs that came.
         requests: Requests that were sent, also for deployments, and also those that were sent again.
     """
 
     deployments_done: int = 0
+    deployments_total: int | None = None
     runs: int = 0
     pages: int = 0
     requests: int = 0
@@ -70,13 +72,14 @@ class FanOut:
         self._tally = Tally(raises=on_failure == "raise")
         self._failures = MappingProxyType(self._tally.failures)
         self._order: Order = _ORDERS[order](
-            _ids(_check_deployments(deployments), self._tally.note_request),
+            _ids(_check_deployments(deployments), self._tally),
             lambda deployment_id: patient(runs_of(deployment_id), self._tally.note_request),
             self._tally,
             max_concurrency,
         )
         self._has_begun = False
         self._has_left = False
+        self._is_awaited = False
         self._delivered = 0
         self._runs: list[DeploymentRun] = []
         """What comes next, the first last."""
@@ -95,6 +98,7 @@ class FanOut:
         tally = self._tally
         return FanOutProgress(
             deployments_done=tally.deployments_done,
+            deployments_total=tally.deployments_total,
             runs=self._delivered,
             pages=tally.pages,
             requests=tally.requests,
@@ -137,29 +141,37 @@ class FanOut:
     async def _next_runs(self) -> list[DeploymentRun]:
         if not self._has_begun:
             raise ConfigurationError("fan_out must be entered before it is iterated: async with … as walk")
+        if self._is_awaited:
+            raise RuntimeError("Only one task may iterate at a time")
+        self._is_awaited = True
         try:
             runs = [] if self._has_left else await self._order.next_runs()
         except Exception:
             await self.aclose()
             raise
+        finally:
+            self._is_awaited = False
         if not runs:
             raise StopAsyncIteration
         return runs
 
 
 async def _ids(
-    deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment], on_request: Callable[[], None]
+    deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment], tally: Tally
 ) -> AsyncGenerator[str, None]:
     """Give the ids of deployments, each once."""
     seen = set[str]()
     if isinstance(deployments, Pager):
-        deployments = patient(deployments, on_request)
+        deployments = patient(deployments, tally.note_request)
+    elif isinstance(deployments, list):
+        tally.deployments_total = len(set(deployments))
     async with aclosing(iterate(deployments)) as things:
         async for thing in things:
             deployment_id = id_of(thing, Deployment, "deployments")
             if deployment_id not in seen:
                 seen.add(deployment_id)
                 yield deployment_id
+    tally.deployments_total = len(seen)
 
 
 def _check_deployments(

@@ -145,17 +145,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def progress(of: FanOutProgress, total: int | None, failed: int) -> str:
+def progress(of: FanOutProgress, failed: int) -> str:
     """Say how far a fan-out is.
 
     Args:
         of: What it says itself.
-        total: How many deployments there are, ``None`` where that is not known yet.
         failed: How many of them have failed.
 
     Returns:
         A line.
     """
+    total = of.deployments_total
     done = f"{of.deployments_done:,}" if total is None else f"{of.deployments_done:,} of {total:,}"
     plural = "s" * ((of.deployments_done if total is None else total) != 1)
     told = [f"{done} deployment{plural} done", counted(of.runs, "run"), counted(of.requests, "request")]

@@ -71,7 +71,7 @@ async def _show_all(walk: FanOut, shown: Shown) -> None:
     output, line = make_output(as_json=as_json), make_line(as_json=as_json)
 
     def redraw() -> None:
-        line.show(progress(walk.progress, shown.wanted.scope.total, len(walk.failures)))
+        line.show(progress(walk.progress, len(walk.failures)))
 
     def show(runs: list[DeploymentRun]) -> None:
         line.hide()

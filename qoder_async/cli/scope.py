@@ -52,11 +52,6 @@ class Scope:
         """The order of the runs, as the library calls it."""
         return "newest" if self.newest else "arrival"
 
-    @property
-    def total(self) -> int | None:
-        """How many deployments there are, as far as that is known beforehand."""
-        return None if self.all_deployments else len(self.deployments)
-
     def source(self, qoder: AsyncQoder) -> Deployments:
         """Give the deployments as the library takes them: archived ones have runs, too."""
         return qoder.deployments.list(include_archived=True) if self.all_deployments else self.deployments

@@ -335,5 +335,6 @@ async def test_requests_that_are_sent_again_are_told_seldom(timed):
 def test_how_far_it_is():
     of = FanOutProgress(deployments_done=1, runs=1_234, pages=9, requests=45)
 
-    assert progress(of, None, 0) == "1 deployment done, 1,234 runs, 45 requests"
-    assert progress(of, 2_000, 3) == "1 of 2,000 deployments done, 1,234 runs, 45 requests, 3 failed"
+    assert progress(of, 0) == "1 deployment done, 1,234 runs, 45 requests"
+    of = FanOutProgress(deployments_done=1, deployments_total=2_000, runs=1_234, pages=9, requests=45)
+    assert progress(of, 3) == "1 of 2,000 deployments done, 1,234 runs, 45 requests, 3 failed"

@@ -155,7 +155,7 @@ def test_the_table_grows_above_one_line_that_tells_how_far_it_is(sim, taking_tur
     assert screen.code == 130
     texts = rewritten(screen.text)
     assert texts[0] == "0 deployments done, 0 runs, 0 requests"
-    assert re.fullmatch(r"0 deployments done, 60 runs, \d requests", texts[-1])
+    assert re.fullmatch(r"0 of 3 deployments done, 60 runs, \d requests", texts[-1])
     shown = settled(screen.text)
     assert shown[0].startswith("RUN")
     assert [line[:5] for line in shown[1:61]] == ["drun_"] * 60

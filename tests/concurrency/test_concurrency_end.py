@@ -1,4 +1,4 @@
-"""Small helpers: to end tasks, to do something for each, and to know who is being cancelled."""
+"""Small helpers: to end tasks, to do something for each, and to iterate over anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 import pytest
 from concurrency_support import Play, cancelled_at, forever, is_done_within, other_tasks, settle, steps
 
-from qoder_async.concurrency import end, for_each, is_being_cancelled
+from qoder_async.concurrency import end, for_each, iterate
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -104,25 +104,6 @@ async def test_the_cancellation_keeps_its_message():
     assert log == ["ended"]
 
 
-async def test_a_caller_among_the_tasks_is_cancelled_and_not_waited_for():
-    log = []
-
-    async def ends_itself():
-        await end(asyncio.current_task(), other)
-        log.append("went on")
-        await steps(1)
-        log.append("too far")
-
-    for with_another in (False, True):
-        log.clear()
-        other = asyncio.create_task(slow_to_end(log) if with_another else steps(0))
-        await settle()
-        task = asyncio.create_task(ends_itself())
-        assert await is_done_within(task)
-        assert task.cancelled()
-        assert log == (["ended"] if with_another else ["went on"])
-
-
 # for_each
 
 
@@ -176,43 +157,3 @@ async def test_it_may_be_cancelled_at_any_moment():
         if not was_running:
             break
     assert moment > 5
-
-
-# is_being_cancelled
-
-
-async def test_a_task_knows_that_it_is_being_cancelled():
-    seen = []
-
-    async def look():
-        seen.append(is_being_cancelled())
-        try:
-            await forever()
-        except asyncio.CancelledError:
-            seen.append(is_being_cancelled())
-            asyncio.current_task().uncancel()
-            seen.append(is_being_cancelled())
-
-    task = asyncio.create_task(look())
-    await settle()
-    task.cancel()
-    await task
-    assert seen == [False, True, False]
-    assert other_tasks() == set()
-
-
-async def test_to_wait_for_what_was_cancelled_is_not_to_be_cancelled():
-    future = asyncio.get_running_loop().create_future()
-    future.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await future
-    assert not is_being_cancelled()
-
-
-def test_without_a_task_nobody_is_being_cancelled():
-    async def look():
-        future = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(lambda: future.set_result(is_being_cancelled()))
-        return await future
-
-    assert asyncio.run(look()) is False

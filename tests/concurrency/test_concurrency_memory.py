@@ -86,10 +86,10 @@ async def test_keys_whose_work_fails_are_held_a_few_at_a_time():
 async def test_values_that_nobody_takes_are_held_a_few_at_a_time():
     census = Census(1000)
 
-    async def give_it(key, give):
-        await give(key)
+    async def hand_it_over(key, hand_over):
+        hand_over(key)
 
-    workers = Workers(give_it, census.keys(), max_concurrency=FEW)
+    workers = Workers(hand_it_over, census.keys(), max_concurrency=FEW)
     workers.start()
     await steps(200)
     assert census.most == FEW

@@ -228,14 +228,14 @@ def test_workers_hand_over_every_value_once_and_in_order(plan, max_concurrency, 
     clock = SteppedClock()
     held = most = 0
 
-    async def work(key, give):
+    async def work(key, hand_over):
         nonlocal held, most
         for number, duration in enumerate(plan[key]):
             if duration:
                 await clock.sleep(duration)
             held += 1
             most = max(most, held)
-            await give((key, number))
+            await hand_over((key, number)).wait()
             held -= 1
 
     async def read():

@@ -1,4 +1,4 @@
-"""Workers with several values for a key, each of which is released by the reader."""
+"""Workers that hand over several values for a key, each of which is released by the reader."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qoder_async.concurrency import Handed, Workers
 pytestmark = pytest.mark.usefixtures("tidy")
 
 
-async def three_of(key, give):
+async def three_of(key, hand_over):
     for number in range(3):
-        await give((key, number))
+        await hand_over((key, number)).wait()
         await steps(1)
 
 
@@ -28,7 +28,7 @@ async def take_all(workers):
 
 
 @pytest.mark.parametrize("max_concurrency", [1, 2, 9])
-async def test_work_gives_several_values_for_a_key(max_concurrency):
+async def test_work_hands_over_several_values_for_a_key(max_concurrency):
     workers = Workers(three_of, range(5), max_concurrency=max_concurrency)
     workers.start()
     values = await take_all(workers)
@@ -38,16 +38,16 @@ async def test_work_gives_several_values_for_a_key(max_concurrency):
     assert await workers.take() is None
 
 
-async def test_work_may_give_nothing():
+async def test_work_may_hand_over_nothing():
     worked = []
 
-    async def gives_odd_ones(key, give):
+    async def hands_over_odd_ones(key, hand_over):
         worked.append(key)
         await steps(1)
         if key % 2:
-            await give(key)
+            await hand_over(key).wait()
 
-    workers = Workers(gives_odd_ones, range(9), max_concurrency=2)
+    workers = Workers(hands_over_odd_ones, range(9), max_concurrency=2)
     workers.start()
     assert sorted(await take_all(workers)) == [1, 3, 5, 7]
     assert sorted(worked) == list(range(9))
@@ -56,8 +56,8 @@ async def test_work_may_give_nothing():
 async def test_a_worker_waits_until_its_value_is_released():
     went_on = []
 
-    async def work(key, give):
-        await give(key)
+    async def work(key, hand_over):
+        await hand_over(key).wait()
         went_on.append(key)
 
     workers = Workers(work, itertools.count(), max_concurrency=2)
@@ -78,11 +78,11 @@ async def test_a_worker_waits_until_its_value_is_released():
     assert went_on == [1]
 
 
-async def test_work_may_give_from_several_tasks():
-    async def work(key, give):
+async def test_work_may_hand_over_from_several_tasks():
+    async def work(key, hand_over):
         async with asyncio.TaskGroup() as group:
             for number in range(4):
-                group.create_task(give((key, number)))
+                group.create_task(hand_over((key, number)).wait())
 
     workers = Workers(work, range(3), max_concurrency=2)
     workers.start()
@@ -90,14 +90,14 @@ async def test_work_may_give_from_several_tasks():
 
 
 @pytest.mark.parametrize("error", [ValueError("work"), OddError("work"), asyncio.CancelledError("work")])
-async def test_what_work_raises_comes_after_the_values_given_before(error):
+async def test_what_work_raises_comes_after_the_values_handed_over_before(error):
     play = Play()
 
-    async def work(key, give):
+    async def work(key, hand_over):
         await play.suspends(key)
         if key == 3:
             raise error
-        await give(key)
+        await hand_over(key).wait()
         await forever()
 
     workers = Workers(work, play.async_keys(9), max_concurrency=4)
@@ -113,11 +113,11 @@ async def test_what_work_raises_comes_after_the_values_given_before(error):
 
 
 async def test_what_work_raises_is_not_kept_from_a_slow_reader_by_later_values():
-    async def work(key, give):
+    async def work(key, hand_over):
         await steps(1)
         if key == 2:
             raise ValueError(key)
-        await give(key)
+        await hand_over(key).wait()
 
     workers = Workers(work, itertools.count(), max_concurrency=3)
     workers.start()
@@ -139,7 +139,7 @@ async def test_what_work_raises_is_not_kept_from_a_slow_reader_by_later_values()
 
 
 async def test_one_error_is_given_where_several_are_raised():
-    async def work(key, give):
+    async def work(key, hand_over):
         await steps(1)
         raise ValueError(key)
 
@@ -154,7 +154,7 @@ async def test_one_error_is_given_where_several_are_raised():
 async def test_an_error_of_work_is_given_rather_than_that_of_the_source_after_it():
     gate = asyncio.Event()
 
-    async def work(key, give):
+    async def work(key, hand_over):
         await gate.wait()
         raise ValueError(key)
 
@@ -197,7 +197,7 @@ async def test_what_was_taken_and_not_released_does_not_hold_up_the_end():
 
 
 async def test_work_that_swallows_its_cancellation_is_not_asked_for_more():
-    """Not even where it gives nothing, so that it would not notice by itself."""
+    """Not even where it hands over nothing, so that it would not notice by itself."""
     worked, pulled = [], []
 
     async def keys():
@@ -207,7 +207,7 @@ async def test_work_that_swallows_its_cancellation_is_not_asked_for_more():
                 await forever()
             yield key
 
-    async def work(key, give):
+    async def work(key, hand_over):
         worked.append(key)
         try:
             await forever()

@@ -1,0 +1,184 @@
+"""The plan of a history's windows, alone: they tile its time, they end, and they cost little."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qoder_async._windows import Windows
+
+NOW = datetime(2026, 11, 1, 8, 30, 0, 250_000, tzinfo=UTC)
+DAY = 86400.0
+SECOND = timedelta(seconds=1)
+
+
+def ago(seconds):
+    return NOW - timedelta(seconds=seconds)
+
+
+class Play:
+    """A plan, and a service that answers the windows it begins, one at a time and in any order.
+
+    Args:
+        ages: How many seconds ago each run was triggered.
+        late: By how much a record may be later than its trigger; then runs say when they were made only.
+    """
+
+    def __init__(self, ages, *, after=None, before=None, at_once=8, page_size=100, floor=None, late=None, seed=0):
+        self.rng = random.Random(seed)
+        self.times = sorted(ago(age) for age in ages)
+        self.late = late
+        self.after, self.before, self.at_once, self.page_size = after, before, at_once, page_size
+        self.floor = floor
+        self.plan = Windows(after, before, at_once=at_once, page_size=page_size)
+        self.floor_is_told = after is not None or at_once == 1
+        self.walks = {}
+        self.order = []
+        self.requests = 0
+        self.found = set()
+        self.records = [self.record(number) for number in range(len(self.times))]
+
+    def record(self, number):
+        time = self.times[number]
+        if self.late is None:
+            return SimpleNamespace(number=number, triggered_at=time, created_at=time)
+        made = (time + timedelta(seconds=self.rng.uniform(0, self.late))).replace(microsecond=0)
+        return SimpleNamespace(number=number, triggered_at=None, created_at=made)
+
+    @property
+    def windows(self):
+        return self.plan._windows
+
+    def run(self):
+        """Answer until nothing is left; check the plan after each step."""
+        while self.plan.head is not None:
+            self.begin()
+            self.check()
+            running = [window for window, walk in self.walks.items() if walk is not None]
+            if not self.floor_is_told and self.rng.random() < 0.3:
+                self.floor_is_told = True
+                self.plan.set_floor(self.floor)
+                self.check()
+            elif running:
+                self.answer(self.rng.choice(running))
+                self.check()
+            while (head := self.plan.head) is not None and head.is_over and self.walks[head] is None:
+                self.plan.drop_head()
+        return self
+
+    def begin(self):
+        while (window := self.plan.begin_next()) is not None:
+            low = 0 if window.asked_after is None else bisect_left(self.times, window.asked_after)
+            high = len(self.times) if window.before is None else bisect_left(self.times, window.before)
+            self.walks[window] = (low, high)
+            self.order.append(window)
+            newer = self.windows[: self.windows.index(window)]
+            assert all(each.is_begun for each in newer)
+
+    def answer(self, window):
+        low, high = self.walks[window]
+        start = max(low, high - self.page_size)
+        self.requests += 1
+        items, has_more = self.records[start:high][::-1], start > low
+        self.found.update(record.number for record in items)
+        if items:
+            assert not window.is_violated_by(items)
+            self.plan.note_page(window, items, has_more=has_more)
+        if window.is_over or not has_more:
+            self.plan.note_end(window)
+            self.walks[window] = None
+        else:
+            self.walks[window] = (low, start)
+
+    def check(self):
+        windows = self.windows
+        grain = timedelta(seconds=2 if self.late is None else 120)
+        if not windows:
+            return
+        if self.is_untouched:
+            assert windows[0].before == self.before
+        assert windows[-1].after == self.after
+        for newer, older in pairwise(windows):
+            assert newer.after is not None
+            assert newer.after == older.before
+            assert newer.after.microsecond == 0
+        for window in windows:
+            assert window.asked_after is None or window.asked_after <= window.after
+            if window.before is not None and window.after is not None:
+                # The one that is left over begins up to a second lower.
+                assert window.before - window.after >= min(grain, self.span) - SECOND
+            if window.after is not None and window.asked_after is not None and not window.is_begun:
+                assert window.after - window.asked_after <= SECOND
+        running = [window for window in windows if window.is_begun and not window.is_over]
+        assert len(running) <= self.at_once
+
+    @property
+    def is_untouched(self):
+        return self.order == [] or self.windows[0] is self.order[0]
+
+    @property
+    def span(self):
+        return timedelta.max if None in (self.after, self.before) else self.before - self.after
+
+    @property
+    def pages(self):
+        return -(-len(self.times) // self.page_size)
+
+
+def even(count, spacing=60.0):
+    return [spacing * number for number in range(count)]
+
+
+def poisson(count, spacing=60.0):
+    rng, age, ages = random.Random(1), 0.0, []
+    for _ in range(count):
+        age += rng.expovariate(1 / spacing)
+        ages.append(age)
+    return ages
+
+
+def office_hours(days, a_day):
+    rng = random.Random(2)
+    return [DAY * day + rng.random() * 8 * 3600 for day in range(days) for _ in range(a_day)]
+
+
+def bursts(count, size, gap, spacing=0.01):
+    rng = random.Random(3)
+    ages, age = [], 0.0
+    for _ in range(count):
+        ages += [age + spacing * number for number in range(size)]
+        age += gap * rng.uniform(0.1, 2)
+    return ages
+
+
+SHAPES = {
+    "even": even(10_000),
+    "poisson": poisson(10_000),
+    "office hours": office_hours(100, 100),
+    "bursts of two pages": bursts(40, 250, 7 * DAY),
+    "bursts of a page": bursts(100, 100, 7 * DAY),
+    "bursts of half a page": bursts(200, 50, DAY),
+    "bursts of many pages": bursts(8, 1500, 30 * DAY),
+    "bursts at one time": bursts(100, 100, DAY, spacing=0),
+    "bursts close by": bursts(100, 120, 300, spacing=0),
+    "growing gaps": [1.5**number for number in range(45)] + [100 * 1.1**n + k for n in range(100) for k in range(90)],
+    "growing": [DAY * 365 * random.Random(number).random() ** 3 for number in range(10_000)],
+    "dense end": [3600.0 * n for n in range(300)] + [60 * DAY + n for n in range(8000)],
+    "sparse end": [*even(8000, 1.0), *(DAY + 3600.0 * number for number in range(2000))],
+    "gaps": even(3000, 300) + [30 * DAY + 3600 * n for n in range(100)] + [90 * DAY + 60 * n for n in range(7000)],
+    "all at one time": [5.0] * 10_000,
+    "500 in each second": [float(n // 500) for n in range(10_000)],
+    "one long ago": [*even(5000), 6 * 365 * DAY],
+    "dense beginning": [0.001 * n for n in range(9000)] + [40 * DAY * n for n in range(1, 40)],
+    "in the future": [n * 60 - 30 * DAY for n in range(10_000)],
+    "one": [0.0],
+    "none": [],
+}
+FLOORS = {"none": None, "400 days": ago(400 * DAY), "too late": ago(DAY), "in the future": ago(-9 * DAY)}
