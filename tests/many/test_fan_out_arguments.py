@@ -76,7 +76,7 @@ async def test_a_list_is_taken_as_it_is_when_it_is_given():
 async def test_it_says_how_far_it_is():
     async with stage() as on:
         assert repr(on.walk([])) == (
-            "<FanOut FanOutProgress(deployments_done=0, runs=0, pages=0, requests=0), 0 failed>"
+            "<FanOut FanOutProgress(deployments_done=0, deployments_total=None, runs=0, pages=0, requests=0), 0 failed>"
         )
 
 

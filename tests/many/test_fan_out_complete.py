@@ -237,3 +237,18 @@ async def test_progress_never_goes_back_and_is_exact_in_the_end(order):
         assert got.progress.requests == on.requests
         assert got.progress.pages == sum(request.status == 200 for request in on.sim.requests.of(RUNS))
         assert f"runs={sum(SIZES)}" in repr(walk)
+        totals = [look.deployments_total for look in looks]
+        known_from = totals.index(len(SIZES))
+        assert (known_from > 0) is (order == "arrival")
+        assert totals == [None] * known_from + [len(SIZES)] * (len(totals) - known_from)
+
+
+@ORDERS
+async def test_how_many_deployments_a_list_has_is_known_from_the_beginning(order):
+    totals = []
+    async with stage() as on:
+        deployments = add(on, 3, 3, 3)
+        await on.run(
+            gather(on.walk([*deployments, deployments[0]], order=order), lambda walk: totals.append(walk.progress))
+        )
+        assert [progress.deployments_total for progress in totals] == [3] * 9
