@@ -215,6 +215,63 @@ async def test_work_that_ends_its_block_does_not_interrupt_the_cleaning_up_of_ot
     play.assert_is_over()
 
 
+async def in_a_task(ending):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ending)
+
+
+async def in_time(ending):
+    await asyncio.wait_for(ending, 99)
+
+
+async def in_a_block_of_its_own(ending):
+    async def wait(_):
+        await ending
+
+    async with map_concurrently(wait, [1], max_concurrency=1) as outcomes:
+        await anext(outcomes)
+
+
+@pytest.mark.parametrize("way", [in_a_task, in_time, in_a_block_of_its_own])
+@pytest.mark.parametrize("who", ["work", "source"])
+async def test_the_work_and_the_source_may_end_the_block_in_another_task(way, who):
+    play, has_ended = Play(), []
+
+    async def ends_it(key):
+        await play.suspends(key)
+        if who == "work" and key == 1:
+            await way(mapping.aclose())
+            has_ended.append(key)
+
+    async def keys():
+        async for key in play.async_keys():
+            yield key
+            if who == "source" and key == 3:
+                await way(mapping.aclose())
+                has_ended.append(key)
+
+    mapping = map_concurrently(ends_it, keys(), max_concurrency=2)
+    await assert_it_ends(asyncio.create_task(read(mapping)))
+    assert len(has_ended) <= 1
+    assert sorted(play.cleaned) == sorted(play.begun)
+    await play.source.aclose()
+
+
+async def test_work_may_end_a_block_that_is_not_its_own():
+    """And waits for it."""
+    play = Play()
+
+    async def ends_it(mapping):
+        await mapping.aclose()
+        return sorted(play.cleaned)
+
+    async with map_concurrently(play.cleans_up_slowly, play.sync_keys(20), max_concurrency=2) as other:
+        await steps(3)
+        async with map_concurrently(ends_it, [other], max_concurrency=1) as outcomes:
+            assert (await anext(outcomes)).value == [0, 1]
+    play.assert_is_over()
+
+
 async def test_work_that_ends_its_block_whenever_it_ends_itself_does_not_wait_for_its_like():
     async def ends_it(key):
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import aclosing
 
 import pytest
-from concurrency_support import Play, cancelled_at, forever, is_done_within, other_tasks, settle, steps
+from concurrency_support import PlainKeys, Play, cancelled_at, forever, settle, steps
 
 from qoder_async.concurrency import end, for_each, iterate
 
@@ -157,3 +158,46 @@ async def test_it_may_be_cancelled_at_any_moment():
         if not was_running:
             break
     assert moment > 5
+
+
+# iterate
+
+
+def plain(closed):
+    try:
+        yield from range(3)
+    finally:
+        closed.append(True)
+
+
+async def asynchronous(closed):
+    try:
+        for key in range(3):
+            await steps(1)
+            yield key
+    finally:
+        closed.append(True)
+
+
+@pytest.mark.parametrize("make", [plain, asynchronous])
+async def test_generators_of_both_kinds_are_iterated_and_closed(make):
+    closed = []
+    assert [key async for key in iterate(make(closed))] == [0, 1, 2]
+    assert closed == [True]
+    held = make(closed)
+    async with aclosing(iterate(held)) as things:
+        assert await anext(things) == 0
+        assert closed == [True]
+    assert closed == [True, True]
+
+
+async def test_other_iterables_are_iterated_too():
+    assert [key async for key in iterate([1, 2])] == [1, 2]
+    assert [key async for key in iterate("ab")] == ["a", "b"]
+    held = iter([1, 2, 3])
+    async with aclosing(iterate(held)) as things:
+        assert await anext(things) == 1
+    assert list(held) == [2, 3]
+    keys = PlainKeys(3)
+    assert [key async for key in iterate(keys)] == [0, 1, 2]
+    assert keys.closed == 1

@@ -14,6 +14,7 @@ from concurrency_support import (
     Play,
     all_outcomes,
     forever,
+    is_done_within,
     keys_of,
     other_tasks,
     settle,
@@ -295,6 +296,33 @@ async def test_eager_tasks_do_not_nest():
     finally:
         loop.set_task_factory(None)
     play.assert_is_over()
+
+
+@NEEDS_EAGER_TASKS
+@pytest.mark.parametrize("who", ["work", "source"])
+async def test_eager_work_and_sources_may_end_their_block_at_once(who):
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+
+    async def ends_it(key):
+        if who == "work":
+            await mapping.aclose()
+
+    async def keys():
+        if who == "source":
+            await mapping.aclose()
+        yield 1
+
+    async def use():
+        async with mapping as outcomes:
+            assert [outcome async for outcome in outcomes] == []
+
+    mapping = map_concurrently(ends_it, keys(), max_concurrency=1)
+    try:
+        assert await is_done_within(using := asyncio.create_task(use()))
+    finally:
+        loop.set_task_factory(None)
+    using.result()
 
 
 @NEEDS_EAGER_TASKS

@@ -338,16 +338,47 @@ async def test_an_outcome_that_comes_with_a_cancellation_is_not_lost():
         assert (await anext(outcomes)).key == 1
 
 
-async def test_a_worker_that_somebody_cancels_is_told_and_ends_all():
-    play = Play()
-    async with mapped(play, "never_ends", "async_keys") as outcomes:
+async def test_a_key_whose_task_somebody_cancels_has_that_for_an_outcome():
+    """A function cannot tell its own cancellation from that of others."""
+    play, tasks = Play(), []
+
+    async def waits(key):
+        tasks.append(asyncio.current_task())
+        await play.never_ends(key)
+
+    async with map_concurrently(waits, play.async_keys(), max_concurrency=2) as outcomes:
         await settle()
-        assert play.begun == [0, 1]
-        other_tasks().pop().cancel()
-        with pytest.raises(RuntimeError, match="cancelled by somebody else"):
-            await anext(outcomes)
-        play.assert_is_over()
-        assert [outcome async for outcome in outcomes] == []
+        tasks[1].cancel()
+        outcome = await anext(outcomes)
+        assert (outcome.key, type(outcome.error)) == (1, asyncio.CancelledError)
+        await settle()
+        assert play.begun == [0, 1, 2]
+    play.assert_is_over()
+
+
+@pytest.mark.parametrize("number", [2, 5])
+@pytest.mark.parametrize("source", ["sync_keys", "async_keys", "iterator_keys"])
+async def test_whoever_cancels_the_pulling_of_keys_is_told_and_ends_all(source, number):
+    """Whether it waits for room or for a key; the reader is not cancelled by that."""
+    for moment in range(12):
+        play, tasks = Play(), set()
+
+        async def waits(key, play=play, tasks=tasks):
+            tasks.add(asyncio.current_task())
+            await play.never_ends(key)
+
+        async with map_concurrently(waits, getattr(play, source)(), max_concurrency=number) as outcomes:
+            await steps(moment)
+            while len(others := other_tasks() - tasks) > 1:  # those that have not begun
+                await steps(1)
+            if not others:
+                break  # all keys are pulled
+            others.pop().cancel()
+            with pytest.raises(RuntimeError, match="cancelled by somebody else"):
+                await anext(outcomes)
+            play.assert_is_over()
+            assert [outcome async for outcome in outcomes] == []
+    assert moment > 1
 
 
 async def test_any_worker_may_be_cancelled_at_any_moment():
@@ -366,7 +397,7 @@ async def test_any_worker_may_be_cancelled_at_any_moment():
         play.assert_is_over()
 
 
-async def test_a_value_of_a_worker_that_somebody_cancels_is_given():
+async def test_values_that_came_before_somebody_cancelled_are_given():
     async with map_concurrently(value_of, [7], max_concurrency=1) as outcomes:
         await settle()
         other_tasks().pop().cancel()

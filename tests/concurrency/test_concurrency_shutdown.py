@@ -128,7 +128,7 @@ def test_a_reader_that_swallows_the_end_of_the_loop_is_told_that_all_has_ended()
 
     tasks = []
     run(main)
-    assert told == ["A worker was cancelled by somebody else"]
+    assert told == ["The work was cancelled by somebody else"]
     assert sorted(play.cleaned) == sorted(play.begun) == [0, 1]
 
 

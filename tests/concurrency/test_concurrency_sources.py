@@ -255,7 +255,7 @@ async def test_after_the_block_was_left_an_error_of_the_source_is_not_given():
 async def test_a_source_that_closes_the_block_ends_it():
     async def keys():
         yield 0
-        await steps(3)
+        await steps(9)
         await mapping.aclose()
         yield 1
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 
 import pytest
 from concurrency_support import OddError, Play, cancelled_at, forever, is_done_within, other_tasks, settle, steps
 
-from qoder_async.concurrency import Handed, Workers
+from qoder_async.concurrency import Workers
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -235,15 +236,87 @@ async def test_it_begins_once_and_before_anybody_takes():
 
 
 async def test_a_handed_value_may_be_released_before_and_after_somebody_waits():
-    handed = Handed("value")
-    handed.release()
-    handed.release()
-    await handed.wait()
-    assert handed.value == "value"
-    other = Handed("other")
-    waiting = asyncio.ensure_future(other.wait())
+    log = []
+
+    async def work(key, hand_over):
+        handed = hand_over("first")
+        await gate.wait()
+        await handed.wait()
+        log.append("released before")
+        handed = hand_over("second")
+        waiting = asyncio.ensure_future(handed.wait())
+        await settle()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await handed.wait()
+        log.append("released after")
+
+    gate = asyncio.Event()
+    workers = Workers(work, [1], max_concurrency=1)
+    workers.start()
+    first = await workers.take()
+    first.release()
+    first.release()
+    gate.set()
+    second = await workers.take()
     await settle()
-    assert not waiting.done()
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    other.release()
+    assert (first.value, second.value, log) == ("first", "second", ["released before"])
+    second.release()
+    assert await workers.take() is None
+    assert log == ["released before", "released after"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["end", "first", "second"])))
+async def test_a_key_is_under_way_until_its_work_has_ended_and_all_of_it_is_released(order):
+    begun, gate = [], asyncio.Event()
+
+    async def work(key, hand_over):
+        begun.append(key)
+        hand_over("first")
+        hand_over("second")
+        await gate.wait()
+
+    workers = Workers(work, itertools.count(), max_concurrency=1)
+    workers.start()
+    last_steps = {"end": gate.set, "first": (await workers.take()).release, "second": (await workers.take()).release}
+    for what in order:
+        await settle()
+        assert begun == [0]
+        last_steps[what]()
+        last_steps[what]()
+    await settle()
+    assert begun == [0, 1]
+    await workers.aclose()
+
+
+async def test_work_that_goes_on_after_the_end_cannot_hand_over():
+    async def work(key, hand_over):
+        with suppress(asyncio.CancelledError):
+            await forever()
+        try:
+            hand_over(key)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    raised = []
+    workers = Workers(work, range(2), max_concurrency=2)
+    workers.start()
+    await settle()
+    await workers.aclose()
+    assert [type(error) for error in raised] == [asyncio.CancelledError] * 2
+    assert workers.take_at_once() is None
+
+
+async def test_what_is_there_may_be_taken_at_once():
+    workers = Workers(three_of, range(2), max_concurrency=2)
+    assert workers.take_at_once() is None
+    workers.start()
+    assert workers.take_at_once() is None
+    await settle()
+    taken = [workers.take_at_once(), workers.take_at_once()]
+    assert sorted(handed.value for handed in taken) == [(0, 0), (1, 0)]
+    assert workers.take_at_once() is None
+    for handed in taken:
+        handed.release()
+    assert sorted(await take_all(workers)) == [(0, 1), (0, 2), (1, 1), (1, 2)]

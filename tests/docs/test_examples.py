@@ -95,6 +95,9 @@ async def test_readme(world, capsys: pytest.CaptureFixture[str]) -> None:
     assert names["ending"].pending == ()
     assert names["state"].startswith("{")
     assert len(names["runs"]) == 250
+    assert len(names["everything"]) == len(set(names["everything"])) >= 250
+    assert names["walk"].progress.deployments_total == 1
+    assert names["outcome"].value.name == "nightly"
     assert "not_found" not in capsys.readouterr().err
 
 

@@ -15,7 +15,10 @@ from qoder_async import (
     Deployment,
     DeploymentRun,
     DeploymentStatus,
+    FanOut,
+    FanOutProgress,
     FinishedRun,
+    Outcome,
     Page,
     Pager,
     Poll,
@@ -25,11 +28,13 @@ from qoder_async import (
     RetryPolicy,
     RunChange,
     RunError,
+    RunHistory,
     RunState,
     RunStatus,
     Session,
     SessionEvent,
     converter,
+    map_concurrently,
 )
 
 
@@ -77,6 +82,35 @@ async def waits(qoder: AsyncQoder, run: DeploymentRun) -> None:
             assert_type(change.previous, DeploymentRun | None)
             assert_type(change.finished, FinishedRun | None)
         assert_type(changes.state, str)
+
+
+async def read_name(deployment_id: str) -> int:
+    return len(deployment_id)
+
+
+async def many(qoder: AsyncQoder, deployments: list[Deployment], ids: AsyncIterator[str]) -> None:
+    async with qoder.runs.fan_out(qoder.deployments.list(), order="newest", on_failure="raise") as walk:
+        async for run in walk:
+            assert_type(run, DeploymentRun)
+    assert_type(walk, FanOut)
+    assert_type(walk.progress, FanOutProgress)
+    for deployment_id, error in walk.failures.items():
+        assert_type(deployment_id, str)
+        assert_type(error.cursor, Cursor | None)
+    qoder.runs.fan_out(deployments)
+    qoder.runs.fan_out(ids)
+    qoder.runs.fan_out(["dep_1", deployments[0]])
+    qoder.runs.fan_out("dep_1")
+    async with qoder.runs.history(deployments[0], triggered_after="2026-11-22T00:00:00Z", slices=4) as history:
+        async for run in history:
+            assert_type(run, DeploymentRun)
+    assert_type(history, RunHistory)
+    async with map_concurrently(read_name, ids, max_concurrency=4) as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome, Outcome[str, int])
+            assert_type(outcome.key, str)
+            assert_type(outcome.value, int | None)
+            assert_type(outcome.error, BaseException | None)
 
 
 async def lists(qoder: AsyncQoder, deployment: Deployment) -> None:
