@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -74,27 +74,6 @@ def is_everybodys(error: QoderError) -> bool:
         Whether every other deployment would meet with it, too.
     """
     return isinstance(error, ClientClosedError | ConfigurationError | UnsupportedFilterError)
-
-
-class Order(Protocol):
-    """A way to deliver the runs of many deployments."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    async def next_runs(self) -> list[DeploymentRun]:
-        """Wait for the next runs.
-
-        Returns:
-            Some runs, the first of them last; none at the end.
-        """
-        ...
-
-    def release(self) -> None:
-        """Note that the runs were delivered."""
-
-    async def aclose(self) -> None:
-        """End what is under way."""
 
 
 class AsTheyCome:

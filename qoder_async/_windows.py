@@ -86,8 +86,9 @@ class Window:
             Whether a run lies outside of what was asked for, farther than its time may be off.
         """
         first, last = runs[0], runs[-1]
-        is_too_new = self.before is not None and time_of(first) >= self.before + slack_of(first)
-        return is_too_new or (self.asked_after is not None and time_of(last) < self.asked_after - slack_of(last))
+        # Bounds may lie at the ends of time, where nothing can be added to them.
+        is_too_new = self.before is not None and time_of(first) - self.before >= slack_of(first)
+        return is_too_new or (self.asked_after is not None and self.asked_after - time_of(last) > slack_of(last))
 
 
 class Windows:
@@ -160,7 +161,7 @@ class Windows:
         window.density_here = _density(len(runs) / self._page_size, newest - oldest)
         window.density = _density(window.pages, (window.before or window.newest) - window.reached)
         # What lies below its own part was asked for before the rest was given away.
-        has_passed = window.after is not None and oldest < window.after - (slack if slack > _ROUNDING else _NONE)
+        has_passed = window.after is not None and window.after - oldest > (slack if slack > _ROUNDING else _NONE)
         if has_passed or not has_more:
             self.note_end(window)
         else:

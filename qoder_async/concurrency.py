@@ -278,8 +278,9 @@ class Workers(Generic[K, V]):
         try:
             while await self._room.acquire() and self._closer is None:
                 key = await anext(source)
-                if self._closer is None:
-                    self._begin(key)
+                if self._closer is not None:
+                    break  # also where the source has swallowed its cancellation
+                self._begin(key)
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError as error:
@@ -325,7 +326,8 @@ class Workers(Generic[K, V]):
     async def _end(self, feeder: asyncio.Task[None]) -> None:
         await asyncio.sleep(0)  # a task that starts eagerly is not known yet
         was_fed = self._is_fed
-        await end(*self._tasks, *([feeder] if self._source else []))  # to close the source is not interrupted
+        pulling = () if self._source is None else (feeder,)  # to close the source is not interrupted
+        await end(*pulling, *self._tasks)
         await _until_done(feeder)
         await _close(self._source)  # where there was no time to pull anything
         if not was_fed and not feeder.cancelled() and self._failure is None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
-from qoder_async._fanout_orders import AsTheyCome, NewestOnesFirst, Order, Tally
+from qoder_async._fanout_orders import AsTheyCome, NewestOnesFirst, Tally
+from qoder_async._runs_block import RunsBlock
 from qoder_async._wire.ids import id_of
 from qoder_async.concurrency import iterate
 from qoder_async.errors import ConfigurationError, QoderError
@@ -19,8 +20,6 @@ from qoder_async.paging import Pager, patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
-    from types import TracebackType
-    from typing import Self
 
 __all__ = ["FanOut", "FanOutProgress"]
 
@@ -51,7 +50,7 @@ class FanOutProgress:
     requests: int = 0
 
 
-class FanOut:
+class FanOut(RunsBlock):
     """The runs of many deployments: ``async with`` begins to fetch them, ``async for`` gives each.
 
     A deployment that fails does not end the others: see :attr:`failures`.
@@ -69,20 +68,15 @@ class FanOut:
         whole_number(max_concurrency, "max_concurrency", minimum=1)
         _check_choice(order, "order", get_args(OrderName))
         _check_choice(on_failure, "on_failure", get_args(OnFailure))
-        self._tally = Tally(raises=on_failure == "raise")
-        self._failures = MappingProxyType(self._tally.failures)
-        self._order: Order = _ORDERS[order](
-            _ids(_check_deployments(deployments), self._tally),
-            lambda deployment_id: patient(runs_of(deployment_id), self._tally.note_request),
-            self._tally,
+        self._tally = tally = Tally(raises=on_failure == "raise")
+        self._failures = MappingProxyType(tally.failures)
+        source = _ORDERS[order](
+            _ids(_check_deployments(deployments), tally),
+            lambda deployment_id: patient(runs_of(deployment_id), tally.note_request),
+            tally,
             max_concurrency,
         )
-        self._has_begun = False
-        self._has_left = False
-        self._is_awaited = False
-        self._delivered = 0
-        self._runs: list[DeploymentRun] = []
-        """What comes next, the first last."""
+        super().__init__("fan_out", source)
 
     def __repr__(self) -> str:
         return f"<FanOut {self.progress!r}, {len(self._failures)} failed>"
@@ -103,57 +97,6 @@ class FanOut:
             pages=tally.pages,
             requests=tally.requests,
         )
-
-    async def __aenter__(self) -> Self:
-        if self._has_begun or self._has_left:
-            raise ConfigurationError("fan_out can be entered only once; call it anew")
-        self._has_begun = True
-        self._order.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End it before the block is left, also for another task that iterates; doing so again does nothing."""
-        self._has_left = True
-        self._runs.clear()
-        if self._has_begun:
-            await self._order.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> DeploymentRun:
-        if not self._runs:
-            self._runs = await self._next_runs()
-        run = self._runs.pop()
-        self._delivered += 1
-        if not self._runs:
-            self._order.release()
-        return run
-
-    async def _next_runs(self) -> list[DeploymentRun]:
-        if not self._has_begun:
-            raise ConfigurationError("fan_out must be entered before it is iterated: async with … as walk")
-        if self._is_awaited:
-            raise RuntimeError("Only one task may iterate at a time")
-        self._is_awaited = True
-        try:
-            runs = [] if self._has_left else await self._order.next_runs()
-        except Exception:
-            await self.aclose()
-            raise
-        finally:
-            self._is_awaited = False
-        if not runs:
-            raise StopAsyncIteration
-        return runs
 
 
 async def _ids(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.data import SHAPES
 
 from .report import EXPERIMENTS, Plan
+from .worlds import SPREADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     one_of = f"one of {', '.join(EXPERIMENTS)}; may be said again (default: all)"
     parser.add_argument("--only", action="append", choices=EXPERIMENTS, metavar="NAME", help=one_of)
     parser.add_argument("--shape", choices=SHAPES, default=None, help="generation of the service (default: both)")
+    spreads = f"history: how its runs lie in time, {', '.join(SPREADS)}; may be said again (default: all)"
+    parser.add_argument("--spread", dest="spreads", action="append", choices=SPREADS, metavar="NAME", help=spreads)
     parser.add_argument(
         "--latency-ms", type=float, default=_USUAL.latency * 1000, help="fan-out, history (default: 50)"
     )

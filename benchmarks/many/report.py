@@ -10,7 +10,7 @@ from benchmarks.data import SHAPES, Shape
 from benchmarks.report import aligned, environment
 
 from . import experiments
-from .worlds import SPREAD_TEXTS, SPREADS
+from .worlds import SPREAD_TEXTS, SPREADS, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +37,7 @@ class Plan:
         in_turn: One in so many is gone through one after the other.
         pages: How long the history is, in pages of 100.
         slices: How many windows of it are fetched at once.
+        spreads: How its runs lie in time, for each of which ``history`` is measured.
         many: How many deployments there are of which most are empty.
         one_in: One in so many of them is not.
         guarded: How many deployments lie behind the gateway.
@@ -54,6 +55,7 @@ class Plan:
     in_turn: int = 20
     pages: int = 100
     slices: int = 8
+    spreads: Sequence[Spread] = SPREADS
     many: int = 100_000
     one_in: int = 20
     guarded: int = 500
@@ -98,7 +100,7 @@ def _history(plan: Plan, say: Callable[[str], None]) -> list[dict[str, Any]]:
             say=say,
         )
         for shape in plan.shapes
-        for spread in SPREADS
+        for spread in plan.spreads
     ]
 
 
@@ -132,10 +134,11 @@ def table(summary: dict[str, Any]) -> str:
         "many-empty": _empty_table,
         "gateway": _gateway_table,
     }
-    lines = [f"many at once: medians of {summary['rounds']} rounds in turn, each by a client in a fresh process"]
+    rounds = f"fan-out (but one after the other) and history: medians of {summary['rounds']} rounds in turn"
+    lines = [f"many at once, each client in a fresh process; {rounds}"]
     for name, results in summary["experiments"].items():
-        title, rows, *notes = tables[name](results)
-        lines += ["", f"{name}: {title}", "", *aligned(rows), *notes]
+        title, rows, note = tables[name](results)
+        lines += ["", f"{name}: {title}", "", *aligned(rows), note]
     return "\n".join([*lines, "", summary["environment"], f"by: {summary['command']}"])
 
 
@@ -166,6 +169,7 @@ def _fan_out_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[st
     note = (
         f"ideal: {results[0]['requests']:,} requests / {results[0]['max_concurrency']} x the latency = "
         f"{results[0]['ideal']:.2f} s, {need:,.0f} requests/s; the service can answer {slowest:,.0f}/s"
+        f"{', so that it is the limit' if slowest < need else ''}"
     )
     return title, rows, note
 
@@ -176,19 +180,8 @@ def _history_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[st
         f"one deployment of {one['runs']:,} runs, {one['page_size']} a page, {one['latency'] * 1000:g} ms an answer, "
         f"{one['slices']} slices, pace=None"
     )
-    rows = [
-        [
-            "shape",
-            "runs",
-            "runs.list",
-            "requests",
-            "runs.history",
-            "min - max",
-            "requests",
-            "faster",
-            "client CPU",
-        ]
-    ]
+    head = ["shape", "runs", "runs.list", "requests", "runs.history", "min - max", "requests", "faster", "client CPU"]
+    rows = [head]
     for one in results:
         plain, sliced = one["ways"]["in_turn"], one["ways"]["history"]
         rows.append(
@@ -208,14 +201,14 @@ def _history_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[st
     return title, rows, "; ".join(f"{spread}: {SPREAD_TEXTS[spread]}" for spread in spreads)
 
 
-def _empty_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]]]:
+def _empty_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]], str]:
     one = results[0]
     title = (
         f"{one['deployments']:,} deployments, one in {one['one_in']} with {_EMPTY_RUNS} runs, listed on the way, "
         f"{one['max_concurrency']} at once, no latency"
     )
     head = ["shape", "took", "deployments/s", "requests", "client CPU", "memory before", "most", "growth", "after"]
-    return title, [head] + [
+    rows = [head] + [
         [
             one["shape"],
             f"{one['seconds']:.1f} s",
@@ -227,16 +220,17 @@ def _empty_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]
         ]
         for one in results
     ]
+    return title, rows, "memory: what is resident of the client; before: after a warm-up with one in 100 deployments"
 
 
-def _gateway_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]]]:
+def _gateway_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]], str]:
     one = results[0]
     title = (
         f"{one['deployments']:,} deployments of one page, {one['rate']} requests a second let through in a strict "
         "window, the others reset; default pace"
     )
     head = ["shape", "at once", "took", "x ideal", "requests", "refused", "share", "after 1 s", "failures"]
-    return title, [head] + [
+    rows = [head] + [
         [
             one["shape"],
             f"{one['max_concurrency']:,}",
@@ -250,3 +244,4 @@ def _gateway_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[st
         ]
         for one in results
     ]
+    return title, rows, f"ideal: {one['deployments']:,} requests / {one['rate']} a second = {one['ideal']:.1f} s"

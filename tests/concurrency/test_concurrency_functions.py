@@ -319,7 +319,8 @@ async def test_eager_work_and_sources_may_end_their_block_at_once(who):
 
     mapping = map_concurrently(ends_it, keys(), max_concurrency=1)
     try:
-        assert await is_done_within(using := asyncio.create_task(use()))
+        using = asyncio.create_task(use())
+        assert await is_done_within(using), "it hangs"
     finally:
         loop.set_task_factory(None)
     using.result()

@@ -39,7 +39,7 @@ async def every_moment(make, *later):
         check(task)
         if not was_running and not later:
             return moment
-        if later and moment > 60:
+        if later and moment > 40:
             return moment
     raise AssertionError
 
@@ -49,7 +49,7 @@ async def every_moment(make, *later):
 
 @EVERY_SOURCE
 @EVERY_FUNCTION
-@pytest.mark.parametrize("taken", [0, 1, 3])
+@pytest.mark.parametrize("taken", [1, 3])
 async def test_a_break_ends_all(function, source, taken):
     play = Play()
     async with mapped(play, function, source, 3) as outcomes:
@@ -221,7 +221,7 @@ async def test_a_reader_that_breaks_is_cancelled_at_any_moment(function):
 
 @pytest.mark.parametrize("function", ["suspends", "swallows", "cleans_up_slowly", "raises_while_it_ends"])
 @pytest.mark.parametrize("source", ["sync_keys", "iterator_keys", "stubborn_keys"])
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("after", [0, 1, 3])
 async def test_a_reader_that_is_cancelled_twice_ends_all(function, source, after):
     """The second cancellation does not interrupt the cleaning up of the work."""
 

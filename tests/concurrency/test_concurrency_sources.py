@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 
 import pytest
 from concurrency_support import (
@@ -242,6 +243,23 @@ async def test_a_source_that_swallows_its_cancellation_and_goes_on_is_not_asked_
             await anext(outcomes)
         await settle()
     assert given == [0, 1, 2, 3]
+
+
+async def test_a_source_that_swallows_its_cancellation_while_all_room_is_taken_does_not_hold_up_the_end():
+    async def keys():
+        yield 0
+        for key in itertools.count(1):
+            with suppress(asyncio.CancelledError):
+                await forever()
+            yield key
+
+    async def use():
+        async with map_concurrently(value_of, keys(), max_concurrency=2):
+            await steps(9)
+
+    using = asyncio.create_task(use())
+    assert await is_done_within(using), "it hangs"
+    using.result()
 
 
 async def test_after_the_block_was_left_an_error_of_the_source_is_not_given():

@@ -245,7 +245,7 @@ async def test_a_handed_value_may_be_released_before_and_after_somebody_waits():
         log.append("released before")
         handed = hand_over("second")
         waiting = asyncio.ensure_future(handed.wait())
-        await settle()
+        await steps(3)
         waiting.cancel()
         await asyncio.wait([waiting])
         await handed.wait()
