@@ -162,7 +162,8 @@ class Walk(Generic[T]):
         """
         records = self._in_order(fetched.records)
         first = min(self.cursor.skip, len(records)) if self.cursor is not None else 0
-        self._delivered.add([record for record in records.part(0, first) if not isinstance(record, InvalidRecord)])
+        if first:
+            self._delivered.add([record for record in records.part(0, first) if not isinstance(record, InvalidRecord)])
         brings_new = first > 0
         start = first
         while True:

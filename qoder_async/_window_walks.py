@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from qoder_async._wire.cursors import Cursor
     from qoder_async.models import DeploymentRun
     from qoder_async.paging import Page, Pager
 
@@ -53,12 +54,14 @@ class _Held:
     Attributes:
         pages: The runs of each page that waits for its turn, the newest last.
         worker: Who waits before the next page is fetched.
+        next_cursor: Where the next page begins, ``None`` for the first.
         is_done: Whether nothing more will come.
-        error: Why, if it is not the end.
+        error: Why, if it is not the end. Its cursor is ``None`` where the next page as a whole did not come.
     """
 
     pages: deque[list[DeploymentRun]] = attrs.field(factory=deque)
     worker: Handed[_Came] | None = None
+    next_cursor: Cursor | None = None
     is_done: bool = False
     error: QoderError | None = None
 
@@ -170,11 +173,14 @@ class WindowWalks:
         else:
             held = self._held[came.window]
             held.is_done, held.error = True, came.error
+            if came.error is not None and came.error.cursor == held.next_cursor:
+                came.error.cursor = None
             self._plan.note_end(came.window)
             handed.release()
         self._let_go_on()
 
     def _note_page(self, window: Window, page: Page[DeploymentRun]) -> None:
+        self._held[window].next_cursor = page.next_cursor
         if not page.items:
             return
         if window.is_violated_by(page.items):

@@ -155,10 +155,9 @@ class _InWindows:
         await before.aclose()
 
     def _place(self, cursor: Cursor | None = None) -> Cursor | None:
-        """Find where ``runs.list`` goes on, given where the walk of a window does."""
+        """Find where ``runs.list`` goes on: after what was delivered, or after the record that a cursor passes over."""
         if self._last is None or (cursor is not None and cursor.parameter == "after_id"):
             return cursor
-        # A window's first page has no cursor, and opaque ones count in that window only.
         return Cursor("after_id", self._last.id, 0 if cursor is None else cursor.skip)
 
 
