@@ -12,12 +12,13 @@ import attrs
 from qoder_async._newest_first import Branch, NewestFirst
 from qoder_async.concurrency import Handed, Workers
 from qoder_async.errors import ClientClosedError, ConfigurationError, QoderError, UnsupportedFilterError
+from qoder_async.paging import unread_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from qoder_async.models import DeploymentRun
-    from qoder_async.paging import Page, Pager
+    from qoder_async.paging import Page, Pager, Unread
 
 log = logging.getLogger("qoder_async")
 
@@ -96,16 +97,21 @@ class AsTheyCome:
         self._runs_of = runs_of
         self._tally = tally
         self._workers = Workers(self._walk, deployments, max_concurrency=max_concurrency)
-        self._handed: Handed[list[DeploymentRun]] | None = None
+        self._handed: Handed[Unread[DeploymentRun]] | None = None
 
     def start(self) -> None:
         """Begin."""
         self._workers.start()
 
     async def next_runs(self) -> list[DeploymentRun]:
-        """Wait for the next page."""
-        self._handed = await self._workers.take()
-        return [] if self._handed is None else self._handed.value
+        """Wait for the next page on which there is something."""
+        while (handed := await self._workers.take()) is not None:
+            self._handed = handed
+            if runs := handed.value.read():
+                runs.reverse()
+                return runs
+            handed.release()
+        return []
 
     def release(self) -> None:
         """Let the page's deployment go on."""
@@ -117,15 +123,13 @@ class AsTheyCome:
         await self._workers.aclose()
 
     async def _walk(
-        self, deployment_id: str, hand_over: Callable[[list[DeploymentRun]], Handed[list[DeploymentRun]]]
+        self, deployment_id: str, hand_over: Callable[[Unread[DeploymentRun]], Handed[Unread[DeploymentRun]]]
     ) -> None:
         try:
-            async with aclosing(self._runs_of(deployment_id).pages()) as pages:
+            async with aclosing(unread_pages(self._runs_of(deployment_id))) as pages:
                 async for page in pages:
                     self._tally.pages += 1
-                    if runs := page.items[::-1]:
-                        page.items.clear()  # what was delivered is held by nobody
-                        await hand_over(runs).wait()
+                    await hand_over(page).wait()
         except QoderError as error:
             if self._tally.note_failure(deployment_id, error):
                 raise

@@ -18,7 +18,7 @@ from qoder_async.models import Record
 from qoder_async.options import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
     from qoder_async._listing import Listing
     from qoder_async._walk import Fetched, Step
@@ -52,6 +52,31 @@ class Page(Generic[T]):
     def has_more(self) -> bool:
         """Whether the list goes on."""
         return self.next_cursor is not None
+
+
+class Unread(Generic[M]):
+    """A page that is decoded when it is read.
+
+    Args:
+        steps: What a walk makes of the answer.
+
+    Attributes:
+        error: What ends the walk, known once the page was read.
+    """
+
+    def __init__(self, steps: Iterator[Step[M]]) -> None:
+        self._steps = steps
+        self.error: QoderError | None = None
+
+    def read(self) -> list[M]:
+        """Decode the page, once.
+
+        Returns:
+            Its records, after filtering.
+        """
+        step = whole(self._steps)
+        self.error = step.error
+        return step.items
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -162,6 +187,31 @@ class Pager(Generic[M]):
                 for record in step.items:
                     yield record.raw
 
+    async def _unread(self) -> AsyncGenerator[Unread[M], None]:
+        walk = self._walk(self._listing.keeps)
+        size = self._request_size(filters=self._listing.keeps is not None)
+        while not walk.is_over:
+            try:
+                fetched = await self._listing.fetch(walk.cursor, size)
+            except QoderError as error:
+                error.cursor = walk.cursor
+                raise
+            page = Unread(walk.take(fetched))
+            del fetched
+            yield page
+            if page.error is not None:
+                raise page.error
+            del page
+
+    def _walk(self, keeps: Callable[[R], bool] | None) -> Walk[R]:
+        return Walk(
+            self._cursor,
+            style=self._listing.style,
+            keeps=keeps,
+            max_items=self._max_items,
+            on_invalid=self._on_invalid,
+        )
+
     async def _steps(
         self,
         fetch: Callable[[Cursor | None, int], Coroutine[Any, Any, Fetched[R]]],
@@ -170,13 +220,7 @@ class Pager(Generic[M]):
         by_page: bool,
     ) -> AsyncGenerator[tuple[Step[R], Fetched[R]], None]:
         """Walk the list, a page or a part of one at a time; raise what is wrong at its place."""
-        walk = Walk(
-            self._cursor,
-            style=self._listing.style,
-            keeps=keeps,
-            max_items=self._max_items,
-            on_invalid=self._on_invalid,
-        )
+        walk = self._walk(keeps)
         size = self._request_size(filters=keeps is not None)
         ahead: asyncio.Task[Fetched[R]] | None = None
         try:
@@ -211,6 +255,21 @@ class Pager(Generic[M]):
         if self._max_items is None or filters or resumes_within:
             return self._page_size
         return max(1, min(self._page_size, self._max_items))
+
+
+def unread_pages(pager: Pager[M]) -> AsyncGenerator[Unread[M], None]:
+    """Walk a list page by page, and decode each page only when it is read: what dies young costs least.
+
+    Args:
+        pager: The list.
+
+    Returns:
+        Its pages; each has to be read before the next is asked for.
+
+    Raises:
+        QoderError: The walk broke.
+    """
+    return pager._unread()  # noqa: SLF001
 
 
 def patient(pager: Pager[M], on_request: Callable[[], None] | None = None) -> Pager[M]:

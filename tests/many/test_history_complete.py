@@ -45,13 +45,13 @@ TIMES = {
     "one": even(1),
     "a page": even(10),
     "a page and one": even(11),
-    "even": even(500),
-    "many in a second": even(700, 0.003),
-    "parts of a second": even(700, 0.37),
-    "poisson": poisson(500),
-    "office hours": office_hours(20, 25),
-    "all at one time": [ago(5)] * 600,
-    "all at one time in a second": [ago(5.75)] * 600,
+    "even": even(400),
+    "many in a second": even(400, 0.003),
+    "parts of a second": even(400, 0.37),
+    "poisson": poisson(400),
+    "office hours": office_hours(20, 20),
+    "all at one time": [ago(5)] * 400,
+    "all at one time in a second": [ago(5.75)] * 400,
     "one time in the middle": [*even(200), *[ago(9000)] * 300, *[ago(9000 + 60 * n) for n in range(200)]],
     "many at each whole second": [second(number) for number in range(60) for _ in range(12)],
     "many around each whole second": [
@@ -100,10 +100,10 @@ def test_lean_records_that_are_made_later_than_they_should(times, late):
 
 
 @BOTH
-@pytest.mark.parametrize("offset", [0, 1, -1, 250_000, 500_000])
+@pytest.mark.parametrize("offset", [0, -1, 250_000])
 def test_hundreds_of_runs_on_every_boundary(shape, offset):
     """Boundaries are whole seconds: whichever are chosen, 500 runs lie there."""
-    times = [second(number) + timedelta(microseconds=offset) for number in range(8) for _ in range(500)]
+    times = [second(number) + timedelta(microseconds=offset) for number in range(4) for _ in range(500)]
     service = Service(times, shape)
 
     async def compare():
@@ -118,7 +118,7 @@ def test_hundreds_of_runs_on_every_boundary(shape, offset):
 @pytest.mark.parametrize("page_size", [1, 7, 100, 1000])
 @BOTH
 def test_slices_and_page_sizes(shape, page_size, slices):
-    times = poisson(150 if page_size < 100 else 1500, 20)
+    times = poisson(150 if page_size < 100 else 1200, 20)
     service = Service(times, shape, late=3)
 
     async def compare():
@@ -162,12 +162,12 @@ def test_services_that_read_bounds_otherwise(shape, times, reads, caplog):
 
 # The caller's bounds
 
-SPANS = [(0, 86400), (3600.5, 9000.25), (3600, 3600), (3600, 3601), (-100, 50), (9000, 1e9), (500 * 60, 1e6), (59, 61)]
+SPANS = [(0, 86400), (3600.5, 9000.25), (3600, 3600), (3600, 3601), (-100, 50), (9000, 1e9), (400 * 60, 1e6), (59, 61)]
 
 
 @BOTH
 @pytest.mark.parametrize("span", SPANS, ids=str)
-@pytest.mark.parametrize("times", ["even", "parts of a second", "one time in the middle", "many at each whole second"])
+@pytest.mark.parametrize("times", ["even", "parts of a second"])
 def test_bounds_of_the_callers(shape, times, span):
     service = Service(TIMES[times], shape, late=20)
     before, after = (ago(seconds) for seconds in span)
@@ -186,17 +186,17 @@ def test_bounds_of_the_callers(shape, times, span):
 
 
 @pytest.mark.parametrize("reads", ["half-open", *BOUNDS])
-@pytest.mark.parametrize("after", [ago(300), ago(299.5), ago(99.999_999)])
-@pytest.mark.parametrize("before", [None, ago(12), ago(11.25)])
+@pytest.mark.parametrize("after", [ago(100), ago(59.999_999)])
+@pytest.mark.parametrize("before", [None, ago(11.25)])
 def test_bounds_are_exact_where_runs_say_when_they_were_triggered(reads, after, before):
     """Also where the service does not heed them, or reads them otherwise, unless it gives less than was asked for."""
     if "whole seconds" in reads:
         after, before = whole(after), before and whole(before)
-    times = [second(number / 4) for number in range(2000) for _ in range(2)]
+    times = [second(number / 4) for number in range(600) for _ in range(2)]
     service = Service(times, before=None if reads == "half-open" else reads_bounds(reads))
 
     async def walk():
-        async with service.history(triggered_after=after, triggered_before=before, page_size=50) as history:
+        async with service.history(triggered_after=after, triggered_before=before, page_size=15) as history:
             return [run async for run in history]
 
     runs = warped(walk())
@@ -223,7 +223,7 @@ def test_bounds_at_the_ends_of_time(shape, bound, moment):
 
 
 @BOTH
-@pytest.mark.parametrize("made", [ago(0), ago(-DAY), ago(500 * 60), ago(3000), ago(20 * 365 * DAY)])
+@pytest.mark.parametrize("made", [ago(0), ago(-DAY), ago(400 * 60), ago(3000), ago(20 * 365 * DAY)])
 def test_whenever_the_deployment_is_said_to_have_been_made(shape, made):
     warped(_compare(Service(TIMES["even"], shape, made=made)))
 
@@ -255,7 +255,7 @@ def test_filters_that_are_ignored_are_noticed_soon(shape, slices, caplog):
     service = Service(TIMES["even"], shape, ignore_filters=True)
     warped(_compare(service, slices=slices))
     assert [record.levelname for record in caplog.records] == ["INFO"]
-    assert len(service.asked) <= 50 + 4 * slices
+    assert len(service.asked) <= 40 + 4 * slices
 
 
 @BOTH

@@ -54,8 +54,8 @@ async def gone_on(service, broke, found):
 
 
 @pytest.mark.parametrize("error", [refused, dead], ids=["403", "dead"])
-@pytest.mark.parametrize("next_page", ["last_id", "opaque", "absent"])
-@pytest.mark.parametrize("nth", [1, 2, 3, 4, 9, 12, 25, 33])
+@pytest.mark.parametrize("next_page", ["last_id", "opaque"])
+@pytest.mark.parametrize("nth", [1, 2, 3, 9, 25])
 @BOTH
 def test_from_some_request_on_all_fail(shape, nth, next_page, error):
     async def fail(request):
@@ -269,7 +269,7 @@ def spoil(service, places, kind):
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("next_page", ["last_id", "opaque"])
 @pytest.mark.parametrize(
-    "places", [[0], [-1], [0, 1, 2, 3], [9], [10], [155], [199, 200, 201], list(range(100, 125)), list(range(0, 300, 17))]
+    "places", [[0], [-1], [0, 1, 2, 3], [9], [10], [199, 200, 201], list(range(100, 125)), list(range(0, 300, 17))]
 )
 @BOTH
 def test_records_that_cannot_be_decoded(shape, places, next_page, kind):
@@ -290,8 +290,8 @@ def test_records_that_cannot_be_decoded(shape, places, next_page, kind):
 @BOTH
 def test_every_single_record_in_turn(shape):
     """The first, the last and the others of whatever windows there are."""
-    for place in range(80):
-        service = Service(even(80, 3), shape)
+    for place in range(60):
+        service = Service(even(60, 3), shape)
         spoil(service, [place], "with an id")
 
         async def walk(service=service):

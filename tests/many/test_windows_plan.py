@@ -253,7 +253,7 @@ clusters = st.lists(
 bounds = st.none() | st.floats(0, 400 * DAY)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     clusters,
     bounds,
