@@ -205,7 +205,10 @@ class Windows:
         if (start - oldest).total_seconds() < width + self._grain.total_seconds():
             return
         cut = (start - timedelta(seconds=width)).replace(microsecond=0)
-        rest = Window(after=window.after, before=cut, asked_after=window.asked_after, density=window.density)
+        asked_after = window.asked_after
+        if window.after is not None and (asked_after is None or window.after - asked_after > _OVERLAP):
+            asked_after = window.after - _OVERLAP  # what lies below was given to another window before
+        rest = Window(after=window.after, before=cut, asked_after=asked_after, density=window.density)
         self._windows.insert(self._windows.index(window) + 1, rest)
         window.after = cut
         if not window.is_begun:

@@ -261,7 +261,7 @@ def test_filters_that_are_ignored_are_noticed_soon(shape, slices, caplog):
 @BOTH
 def test_filters_that_are_heeded_are_not_suspected(shape, caplog):
     caplog.set_level(logging.INFO, "qoder_async")
-    for times in TIMES.values():
+    for times in list(TIMES.values())[4::2]:
         warped(_compare(Service(times, shape, late=40)))
     assert caplog.records == []
 

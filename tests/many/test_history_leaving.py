@@ -58,7 +58,7 @@ def test_left_early(how, taken, ignores):
         with suppress(KeyError):
             async with service.history(page_size=5) as history:
                 for _ in range(taken):
-                    found.append((await anext(history)).id)
+                    found.append((await anext(history)).id)  # noqa: PERF401  one by one
                 if how == "error":
                     raise KeyError("mine")
         await nothing_follows(service)
