@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from qoder_async.models import DeploymentRun
-    from qoder_async.paging import Page, Pager, Unread
+    from qoder_async.paging import Pager, Unread
 
 log = logging.getLogger("qoder_async")
 
@@ -142,12 +142,12 @@ class _Came:
 
     Attributes:
         branch: Whose page it is, ``None`` once all deployments are known.
-        page: The page, ``None`` where there are no more.
+        runs: The runs on the page, ``None`` where there are no more pages.
         failure: Why there are no more, if it is not the end.
     """
 
     branch: Branch | None
-    page: Page[DeploymentRun] | None = None
+    runs: list[DeploymentRun] | None = None
     failure: QoderError | None = None
 
 
@@ -174,7 +174,7 @@ class NewestOnesFirst:
         self._runs_of = runs_of
         self._tally = tally
         self._merge = NewestFirst()
-        self._walks: dict[Branch, AsyncGenerator[Page[DeploymentRun], None]] = {}
+        self._walks: dict[Branch, AsyncGenerator[Unread[DeploymentRun], None]] = {}
         self._all_known = False
         self._broken: dict[Branch, QoderError] = {}
         """Failures whose turn has not come, because something of their deployment is still to be delivered."""
@@ -205,7 +205,7 @@ class NewestOnesFirst:
             self._note(handed)
 
     def release(self) -> None:
-        """Nothing waits for it: there is one page of look-ahead."""
+        """Do nothing: nobody waits for it, since there is one page of look-ahead."""
 
     async def aclose(self) -> None:
         """End what is under way."""
@@ -223,7 +223,7 @@ class NewestOnesFirst:
             try:
                 async for deployment_id in deployments:
                     branch = Branch(deployment_id)
-                    self._walks[branch] = self._runs_of(deployment_id).pages()
+                    self._walks[branch] = unread_pages(self._runs_of(deployment_id))
                     self._asked.add(branch)
                     self._merge.add(branch)
                     yield branch
@@ -243,24 +243,27 @@ class NewestOnesFirst:
             self._asking.put_nowait(branch)
 
     async def _fetch(self, branch: Branch | None, hand_over: Callable[[_Came], Handed[_Came]]) -> None:
-        page, failure = None, None
+        runs, failure = None, None
         if branch is not None:
             try:
                 page = await anext(self._walks[branch], None)
+                runs = None if page is None else page.read()
+                if page is not None and page.error is not None and not runs:
+                    await anext(self._walks[branch])  # raises it, which otherwise comes in the place of the next page
             except QoderError as error:
                 failure = error
-        hand_over(_Came(branch, page, failure))
+        hand_over(_Came(branch, runs, failure))
 
     def _note(self, handed: Handed[_Came]) -> None:
         handed.release()
-        branch, page, failure = handed.value.branch, handed.value.page, handed.value.failure
+        branch, runs, failure = handed.value.branch, handed.value.runs, handed.value.failure
         if branch is None:
             self._all_known = True
             return
-        if page is not None:
+        if runs is not None and failure is None:
             self._asked.discard(branch)
             self._tally.pages += 1
-            branch.add(page.items)
+            branch.add(runs)
             return
         self._tally.deployments_done += 1
         if failure is not None and self._tally.note_failure(branch.name, failure):

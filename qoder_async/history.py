@@ -113,7 +113,7 @@ class _InWindows:
         self._walks.start()
 
     def release(self) -> None:
-        """Nothing waits for it: what is fetched ahead has bounds of its own."""
+        """Do nothing: nobody waits for it, since what is fetched ahead has bounds of its own."""
 
     async def aclose(self) -> None:
         """End what is under way."""

@@ -74,9 +74,11 @@ class Unread(Generic[M]):
         Returns:
             Its records, after filtering.
         """
-        step = whole(self._steps)
-        self.error = step.error
-        return step.items
+        items: list[M] = []
+        for step in self._steps:
+            items = items + step.items if items else step.items
+            self.error = step.error
+        return items
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

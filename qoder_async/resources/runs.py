@@ -271,7 +271,7 @@ class Runs:
                 ``qoder.deployments.list()``. They are taken as they are needed.
             max_concurrency: How many pages are fetched at once, and held at most in order of arrival.
             order: ``"arrival"`` gives each page as it comes. ``"newest"`` gives the newest runs first, over all
-                deployments; it begins when the first page of each is there, and holds up to two pages of each.
+                deployments; it begins when the first page of each is there, and holds about two pages of each.
             status: As in :meth:`list`.
             triggered_after: As in :meth:`list`, like the next two.
             triggered_before: Only runs triggered before this time.
