@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._run_lists import time_of
+from qoder_async._run_lists import TIME_SLACK, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qoder_async.models import DeploymentRun
 
-_LATENESS = 60.0
-"""How long after its trigger the record of a run may be made, in seconds: lists are sorted by the trigger, and where
-runs do not say when that was, each page may hold runs that belong before the last ones of the page before."""
 _UNKNOWN = float("inf")
 _NOTHING = float("-inf")
 
@@ -73,7 +70,9 @@ class Branch:
         timed.sort(key=_time)
         self._left = timed
         oldest, run = timed[0]
-        self.horizon = min(self.horizon, oldest + (_LATENESS if run.triggered_at is None else 0.0))
+        # Where runs do not say when they were triggered, the next page may hold some that belong before these.
+        slack = TIME_SLACK.total_seconds() if run.triggered_at is None else 0.0
+        self.horizon = min(self.horizon, oldest + slack)
 
     def end(self) -> None:
         """Note that no page will come any more."""

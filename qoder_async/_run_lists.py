@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._listing import Listing
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from qoder_async._http.transport import Transport
+
+TIME_SLACK = timedelta(seconds=60)
+"""How far the time of a run may lie from its trigger, by which the service sorts and filters."""
 
 
 def runs_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._run_lists import time_of
+from qoder_async._run_lists import TIME_SLACK, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,7 @@ _OVERLAP = timedelta(seconds=1)
 """How much of the next older window is asked for as well: bounds may be compared in whole seconds, and whether they
 are inclusive is not documented."""
 _ROUNDING = timedelta(seconds=1)
-_NONE = timedelta()
-_LATENESS = timedelta(seconds=60)
-"""How far the time of a record may lie from its trigger, by which the service sorts and filters."""
+"""How far times may be off where runs say when they were triggered."""
 
 
 def slack_of(run: DeploymentRun) -> timedelta:
@@ -42,7 +40,7 @@ def slack_of(run: DeploymentRun) -> timedelta:
     Returns:
         A minute where it does not say when it was triggered, otherwise a second.
     """
-    return _ROUNDING if run.triggered_at is not None else _LATENESS
+    return _ROUNDING if run.triggered_at is not None else TIME_SLACK
 
 
 @attrs.define(eq=False)
@@ -161,7 +159,7 @@ class Windows:
         window.density_here = _density(len(runs) / self._page_size, newest - oldest)
         window.density = _density(window.pages, (window.before or window.newest) - window.reached)
         # What lies below its own part was asked for before the rest was given away.
-        has_passed = window.after is not None and window.after - oldest > (slack if slack > _ROUNDING else _NONE)
+        has_passed = window.after is not None and window.after - oldest > (slack if slack > _ROUNDING else timedelta())
         if has_passed or not has_more:
             self.note_end(window)
         else:

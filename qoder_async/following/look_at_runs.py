@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._run_lists import TIME_SLACK, time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import pays_to_go_on, plan_look
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 _MANY = 50
 """How many runs are looked for before a list is read in the largest pages."""
 _LARGEST_PAGE = 1000
-_SLACK = timedelta(seconds=60)
-"""How far a run may stand from where its time belongs in a list."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -97,7 +96,7 @@ class LookAtRuns:
         if deployment is None:
             return self.reader.runs(page_size=size)
         newest = max(each.triggered for each in wanted if each.triggered is not None)
-        return self.reader.runs(deployment, before=newest + _SLACK, page_size=size)
+        return self.reader.runs(deployment, before=newest + TIME_SLACK, page_size=size)
 
     async def _read(self, followed: Followed) -> None:
         if not self.desk.wants(followed):
@@ -131,4 +130,4 @@ def _is_past(page: Page[DeploymentRun], missing: dict[str, Followed]) -> bool:
     if not page.items or len(known) < len(times):
         return False
     last = page.items[-1]
-    return (last.triggered_at or last.created_at) < min(known) - _SLACK
+    return time_of(last) < min(known) - TIME_SLACK

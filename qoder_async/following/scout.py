@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._patience import patiently
-from qoder_async._run_lists import time_of
+from qoder_async._run_lists import TIME_SLACK, time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.rule import is_at_work
 from qoder_async.paging import patient
@@ -26,8 +26,6 @@ _FORGETTING = 0.9
 """What is left of the memory of how long the list of all deployments was, after a look that did without it."""
 _SESSION_SLACK = timedelta(seconds=60)
 """How much older than its session a run may be that works in it."""
-_LIST_SLACK = timedelta(seconds=60)
-"""How much later than its record says a run may have been triggered."""
 _MOST_PAGES = 50
 
 
@@ -187,7 +185,7 @@ class Scout:
         times = [session.created_at for session in sessions.values() if session.created_at is not None]
         oldest = min(times, default=before) - _SESSION_SLACK
         pages = 0
-        async with aclosing(self._pages_of_runs(deployment, before=before + _LIST_SLACK)) as walked:
+        async with aclosing(self._pages_of_runs(deployment, before=before + TIME_SLACK)) as walked:
             async for page in walked:
                 pages += 1
                 found.extend(run for run in page.items if sessions.pop(run.session_id or "", None) is not None)
