@@ -39,6 +39,8 @@ from qoder_async.errors import (
     ServerError,
     UnsupportedFilterError,
 )
+from qoder_async.export.exporting import export_runs
+from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
 from qoder_async.fanout import FanOut, FanOutProgress
 from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
@@ -100,6 +102,8 @@ __all__ = [
     "DeploymentStatus",
     "EndingRuns",
     "ExportError",
+    "ExportProgress",
+    "ExportReport",
     "FanOut",
     "FanOutProgress",
     "FeatureNotAvailableError",
@@ -141,12 +145,16 @@ __all__ = [
     "SessionStatus",
     "SessionUsage",
     "StopReason",
+    "SyncReport",
     "TriggerContext",
     "TriggerType",
     "UNSET",
     "UnsupportedFilterError",
+    "VerifiedWindow",
+    "VerifyReport",
     "__version__",
     "converter",
+    "export_runs",
     "map_concurrently",
 ]
 

@@ -47,6 +47,10 @@ class Tally:
         """Count a request."""
         self.requests += 1
 
+    def note_total(self, total: int) -> None:
+        """Note how many deployments there are."""
+        self.deployments_total = total
+
     def note_failure(self, deployment_id: str, error: QoderError) -> bool:
         """Note that a deployment was given up.
 

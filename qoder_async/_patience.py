@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 300.0
+PATIENCE = 300.0
+"""How long a read that fails for a passing reason is tried, in seconds."""
 _LONGEST_WAIT = 30.0
 
 
@@ -43,7 +44,7 @@ async def patiently(
         try:
             return await read()
         except QoderError as error:
-            if not is_passing(error) or clock.now() - began >= _PATIENCE:
+            if not is_passing(error) or clock.now() - began >= PATIENCE:
                 raise
         failures += 1
         wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))

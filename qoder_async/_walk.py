@@ -20,7 +20,7 @@ from qoder_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 OnInvalid = Literal["raise", "skip"]
 
@@ -129,6 +129,7 @@ class Walk(Generic[T]):
         keeps: Tells whether a record is wanted.
         max_items: How many are delivered at most.
         on_invalid: What to do about records that cannot be decoded.
+        delivered: What earlier walks have delivered.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Walk(Generic[T]):
         keeps: Callable[[T], bool] | None,
         max_items: int | None,
         on_invalid: OnInvalid,
+        delivered: DeliveredIds | None = None,
     ) -> None:
         self.cursor = start
         self.is_over = max_items == 0
@@ -147,8 +149,8 @@ class Walk(Generic[T]):
         self._left = max_items
         self._on_invalid = on_invalid
         self._used = {_place(start)} if start is not None else set()
-        self._came = _Window()
-        self._delivered = _Window() if keeps is not None else self._came
+        self._delivered = delivered or DeliveredIds()
+        self._came = DeliveredIds() if keeps is not None else self._delivered
         self._empty_pages = 0
 
     def take(self, fetched: Fetched[T]) -> Iterator[Step[T]]:
@@ -314,15 +316,15 @@ def whole(steps: Iterable[Step[T]]) -> Step[T]:
     return attrs.evolve(parts[-1], items=items, problems=problems, is_page=parts[-1].is_page or bool(items))
 
 
-class _Window:
-    """The last ids of a walk; records without an id are not among them."""
+class DeliveredIds:
+    """The last 10,000 ids of a walk; records without an id are not among them."""
 
     def __init__(self) -> None:
         self._ids: dict[str | None, None] = {}
 
     def add(self, records: Sequence[Identified]) -> None:
         """Remember ids."""
-        self._add(dict.fromkeys([record.id for record in records]))
+        self.add_ids(dict.fromkeys([record.id for record in records]))
 
     def lacks_any(self, records: Sequence[Identified]) -> bool:
         """Tell whether there is a record that is not in the window."""
@@ -338,10 +340,11 @@ class _Window:
                 if not record.id or not (record.id in taken or record.id in self._ids):
                     fresh.append(record)
                     taken.add(record.id)
-        self._add(distinct)
+        self.add_ids(distinct)
         return fresh
 
-    def _add(self, distinct: dict[str | None, None]) -> None:
+    def add_ids(self, distinct: Mapping[str, None] | Mapping[str | None, None]) -> None:
+        """Remember ids, each of which is there once."""
         self._ids.update(distinct)
         for nothing in (None, ""):
             self._ids.pop(nothing, None)

@@ -259,12 +259,12 @@ class Workers(Generic[K, V]):
         self._begin_to_end()
         self._wake()
         if self._closer is not None and self._room not in _INSIDE.get():
-            await _until_done(self._closer)
+            await until_done(self._closer)
             await self._finish()
 
     async def _finish(self) -> None:
         if self._closer is not None:
-            await _until_done(self._closer)
+            await until_done(self._closer)
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
@@ -328,7 +328,7 @@ class Workers(Generic[K, V]):
         was_fed = self._is_fed
         pulling = () if self._source is None else (feeder,)  # to close the source is not interrupted
         await end(*pulling, *self._tasks)
-        await _until_done(feeder)
+        await until_done(feeder)
         await _close(self._source)  # where there was no time to pull anything
         if not was_fed and not feeder.cancelled() and self._failure is None:
             self._failure = feeder.exception()
@@ -380,14 +380,14 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     try:
-        await _until_done(*tasks)
+        await until_done(*tasks)
     finally:
         for task in tasks:
             if not task.cancelled():
                 task.exception()  # else the loop reports it as forgotten
 
 
-async def _until_done(*tasks: asyncio.Task[Any]) -> None:
+async def until_done(*tasks: asyncio.Future[Any]) -> None:
     """Wait for tasks to the end, also if the caller is cancelled meanwhile."""
     cancelled: asyncio.CancelledError | None = None
     while left := [task for task in tasks if not task.done()]:

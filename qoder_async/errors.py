@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from qoder_async._wire.cursors import Cursor
@@ -283,12 +283,16 @@ class RunTimeoutError(QoderError, TimeoutError):
 
 
 class ExportError(QoderError):
-    """An export cannot go on: its target, its checkpoint or the checkpoint's filters do not fit.
+    """An export or a sync cannot go on, or has come to its end without all there is.
+
+    Its target, its checkpoint or the checkpoint's filters do not fit, the disk is full, or deployments failed.
 
     Attributes:
         path: The file it is about.
+        failures: Why deployments could not be read to their ends, by their ids.
     """
 
-    def __init__(self, message: str, *, path: str) -> None:
+    def __init__(self, message: str, *, path: str, failures: Mapping[str, QoderError] | None = None) -> None:
         super().__init__(message)
         self.path = path
+        self.failures = dict(failures or {})

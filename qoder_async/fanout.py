@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Sized
-from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
+from qoder_async._deployment_ids import Deployments, check_deployments, ids_of
 from qoder_async._fanout_orders import AsTheyCome, NewestOnesFirst, Tally
 from qoder_async._runs_block import RunsBlock
-from qoder_async._wire.ids import id_of
-from qoder_async.concurrency import iterate
-from qoder_async.errors import ConfigurationError, QoderError
-from qoder_async.models import Deployment, DeploymentRun
+from qoder_async.errors import ConfigurationError
 from qoder_async.options import whole_number
-from qoder_async.paging import Pager, patient
+from qoder_async.paging import patient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["FanOut", "FanOutProgress"]
+    from qoder_async.errors import QoderError
+    from qoder_async.models import DeploymentRun
+    from qoder_async.paging import Pager
 
-Deployments = str | Deployment | Iterable[str | Deployment] | AsyncIterable[str | Deployment]
-"""Deployments, or their ids; a pager of deployments is one."""
+__all__ = ["Deployments", "FanOut", "FanOutProgress"]
+
 OrderName = Literal["arrival", "newest"]
 OnFailure = Literal["collect", "raise"]
 
@@ -71,7 +69,7 @@ class FanOut(RunsBlock):
         self._tally = tally = Tally(raises=on_failure == "raise")
         self._failures = MappingProxyType(tally.failures)
         source = _ORDERS[order](
-            _ids(_check_deployments(deployments), tally),
+            ids_of(check_deployments(deployments), on_request=tally.note_request, on_total=tally.note_total),
             lambda deployment_id: patient(runs_of(deployment_id), tally.note_request),
             tally,
             max_concurrency,
@@ -97,40 +95,6 @@ class FanOut(RunsBlock):
             pages=tally.pages,
             requests=tally.requests,
         )
-
-
-async def _ids(
-    deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment], tally: Tally
-) -> AsyncGenerator[str, None]:
-    """Give the ids of deployments, each once."""
-    seen = set[str]()
-    if isinstance(deployments, Pager):
-        deployments = patient(deployments, tally.note_request)
-    elif isinstance(deployments, list):
-        tally.deployments_total = len(set(deployments))
-    async with aclosing(iterate(deployments)) as things:
-        async for thing in things:
-            deployment_id = id_of(thing, Deployment, "deployments")
-            if deployment_id not in seen:
-                seen.add(deployment_id)
-                yield deployment_id
-    tally.deployments_total = len(seen)
-
-
-def _check_deployments(
-    deployments: Deployments,
-) -> Iterable[str | Deployment] | AsyncIterable[str | Deployment]:
-    """Refuse what cannot be meant, as far as it can be seen before anything is asked for."""
-    if isinstance(deployments, str | Deployment):
-        deployments = (deployments,)
-    if not isinstance(deployments, Iterable | AsyncIterable) or isinstance(deployments, bytes):
-        raise ConfigurationError(
-            "deployments must be ids, deployments or a pager of them such as qoder.deployments.list(), "
-            f"got {deployments!r}"
-        )
-    if isinstance(deployments, Sized) and isinstance(deployments, Iterable):
-        return [id_of(thing, Deployment, "deployments") for thing in deployments]
-    return deployments
 
 
 def _check_choice(value: object, argument: str, allowed: tuple[str, ...]) -> None:

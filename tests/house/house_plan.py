@@ -25,8 +25,8 @@ LAYERS = [
 ]
 """Each part may import what stands below it, and parts of its own layer."""
 PART_OF = (
-    dict.fromkeys(("_listing", "_patience", "_reading", "_run_lists", "_walk"), "paging")
-    | dict.fromkeys(("_fanout_orders", "_newest_first", "_runs_block"), "fanout")
+    dict.fromkeys(("_listing", "_patience", "_raw_pages", "_reading", "_run_lists", "_walk"), "paging")
+    | dict.fromkeys(("_deployment_ids", "_fanout_orders", "_newest_first", "_runs_block"), "fanout")
     | dict.fromkeys(("_window_walks", "_windows"), "history")
 )
 """Private modules that are part of another."""

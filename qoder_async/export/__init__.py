@@ -1,0 +1,1 @@
+"""Whole run histories in files."""

@@ -1,0 +1,165 @@
+"""The checkpoint: how far an export has come, in a file that a crash leaves whole."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from qoder_async.errors import ExportError
+from qoder_async.export.files import replace_file
+from qoder_async.export.walks import Place  # noqa: TC001  msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+ALL = "all"
+ONE_BY_ONE = "one by one"
+
+_VERSION = 1
+
+
+@attrs.frozen(kw_only=True)
+class Filters:
+    """What is exported: an export goes on only with the same.
+
+    Attributes:
+        base_url: The service.
+        deployments: A hash of the ids of the deployments; ``ALL``, or ``ONE_BY_ONE`` where they are not known at first.
+        triggered_after: Only runs triggered at or after this time.
+        triggered_before: Only runs triggered before this time.
+    """
+
+    base_url: str
+    deployments: str
+    triggered_after: datetime | None
+    triggered_before: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Checkpoint:
+    """How far an export has come.
+
+    Attributes:
+        filters: What is exported.
+        size: How many bytes of the spool count.
+        rows: How many runs these are.
+        is_whole: Whether all runs are in the spool.
+        done: Deployments whose runs are all in the spool.
+        gone: Deployments that have disappeared, with what the service said; what came of them is in the spool.
+        places: How far the walks over the runs of the other deployments have come.
+    """
+
+    filters: Filters
+    size: int = 0
+    rows: int = 0
+    is_whole: bool = False
+    done: list[str] = attrs.field(factory=list)
+    gone: dict[str, str] = attrs.field(factory=dict)
+    places: dict[str, Place] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class _File:
+    qoder_async_export: int
+    filters_hash: str
+    checkpoint: Checkpoint
+
+
+class _Version(msgspec.Struct):
+    qoder_async_export: int
+
+
+def hash_of(deployments: Iterable[str]) -> str:
+    """Give a hash of the ids of deployments.
+
+    Args:
+        deployments: The ids, in any order.
+
+    Returns:
+        The same text for the same ids.
+    """
+    return hashlib.sha256("\n".join(sorted(set(deployments))).encode()).hexdigest()
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace a checkpoint.
+
+    Args:
+        path: The file.
+        checkpoint: What it says from now on.
+
+    Raises:
+        OSError: The file system objects; the old one is still there.
+    """
+    replace_file(path, msgspec.json.encode(_File(_VERSION, _hash(checkpoint.filters), checkpoint)))
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Read a checkpoint.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it says, ``None`` where there is none.
+
+    Raises:
+        ExportError: It is none, or one of another version.
+        OSError: It cannot be read.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        version = msgspec.json.decode(text, type=_Version).qoder_async_export
+        if version == _VERSION:
+            file = msgspec.json.decode(text, type=_File)
+            if file.filters_hash == _hash(file.checkpoint.filters):
+                return file.checkpoint
+            reason = "its filters were changed"
+        else:
+            reason = f"it is one of version {version}, and this library writes version {_VERSION}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        reason = "it is none, or damaged"
+    raise ExportError(
+        f"{path} cannot be used as the checkpoint of an export, because {reason}: begin anew with resume=False",
+        path=str(path),
+    )
+
+
+def _hash(filters: Filters) -> str:
+    return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()
+
+
+def check_filters(path: Path, old: Filters, new: Filters) -> None:
+    """Refuse to go on with another export than the one that began.
+
+    Args:
+        path: The target.
+        old: What the checkpoint says.
+        new: What is asked for.
+
+    Raises:
+        ExportError: They differ.
+    """
+    names = [field.name for field in attrs.fields(Filters) if getattr(old, field.name) != getattr(new, field.name)]
+    if names:
+        was = "; ".join(f"{name} {_show(name, getattr(old, name))}" for name in names)
+        now = "; ".join(f"{name} {_show(name, getattr(new, name))}" for name in names)
+        raise ExportError(
+            f"An export to {path} has begun with other filters ({was}; now {now}): "
+            "give the same ones to go on with it, or begin anew with resume=False",
+            path=str(path),
+        )
+
+
+def _show(name: str, value: str | datetime | None) -> str:
+    if name == "deployments" and value not in (ALL, ONE_BY_ONE):
+        return f"with the hash {str(value)[:8]}"
+    return "none" if value is None else value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,291 @@
+"""``export_runs``: whole run histories into a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from qoder_async._deployment_ids import check_deployments, ids_of
+from qoder_async._wire.query import check_window, format_time, read_time
+from qoder_async.errors import ConfigurationError, ExportError
+from qoder_async.export.checkpoint import (
+    ALL,
+    ONE_BY_ONE,
+    Checkpoint,
+    Filters,
+    check_filters,
+    hash_of,
+    read_checkpoint,
+    write_checkpoint,
+)
+from qoder_async.export.fetching import Fetched, Fetching
+from qoder_async.export.files import file_errors
+from qoder_async.export.formats import choose_format
+from qoder_async.export.lock import FileLock
+from qoder_async.export.progress import ExportReport
+from qoder_async.export.publishing import Publishing, check_target, writer_of
+from qoder_async.export.reporting import Reporting
+from qoder_async.export.spool import Spool, last_ids
+from qoder_async.export.threads import in_thread
+from qoder_async.export.walks import RunsWalk
+from qoder_async.options import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+    from qoder_async._deployment_ids import Deployments
+    from qoder_async._http.clock import Clock
+    from qoder_async._wire.query import Moment
+    from qoder_async.client import AsyncQoder
+    from qoder_async.export.formats import Format
+    from qoder_async.export.progress import OnProgress
+    from qoder_async.export.publishing import Write
+    from qoder_async.models import Deployment
+
+_MOST_NAMED = 5
+
+
+async def export_runs(
+    qoder: AsyncQoder,
+    path: str | os.PathLike[str],
+    *,
+    deployments: Deployments | None = None,
+    format: Format | None = None,  # noqa: A002  the public name
+    triggered_after: Moment | None = None,
+    triggered_before: Moment | None = None,
+    resume: bool = True,
+    max_concurrency: int = 8,
+    on_progress: OnProgress | None = None,
+) -> ExportReport:
+    """Export the runs of many deployments into one file, which is there only when it is whole.
+
+    What comes goes to a spool beside the target (``NAME.spool``), with a checkpoint (``NAME.checkpoint``) every two
+    seconds. If the export ends early, for whatever reason, the same call goes on from there: no run is lost and none
+    is in the file twice. The rows of a deployment stand together in no promised order among the others, the newest of
+    a deployment first. Runs that are triggered meanwhile may be in the file or not.
+
+    Args:
+        qoder: The client.
+        path: The target. Its ending tells the format: ``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst``, ``.csv``,
+            ``.parquet``, ``.db`` or ``.sqlite``. An earlier export there is replaced at the end, any other file is
+            refused.
+        deployments: Whose runs: ids, deployments, or a pager of them. ``None`` for all, archived ones included.
+        format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet`` or ``sqlite``, where the ending does not
+            tell.
+        triggered_after: Only runs triggered at or after this time: an aware datetime or an RFC 3339 text.
+        triggered_before: Only runs triggered before this time.
+        resume: Go on with an export that ended early. ``False`` throws away what it had.
+        max_concurrency: How many deployments are read at once.
+        on_progress: Is called with an ``ExportProgress`` now and then; may be async. What it raises ends the export.
+
+    Returns:
+        What was made.
+
+    Raises:
+        ConfigurationError: An argument cannot be meant, or an extra is not installed.
+        ExportError: The target or the checkpoint does not fit, the disk is full, somebody else is at it, or
+            deployments failed (``error.failures``): what came of the others is kept for the next call.
+        QoderError: The token is refused, or the service was down for 5 minutes; what came is kept for the next call.
+
+    Example:
+        ```python
+        report = await export_runs(qoder, "runs.parquet", triggered_after="2026-11-01T00:00:00Z")
+        print(report.rows)
+        ```
+    """
+    target = check_path(path)
+    chosen = choose_format(target, format)
+    after = read_time(triggered_after, "triggered_after")
+    before = read_time(triggered_before, "triggered_before")
+    check_window(after, before, ("triggered_after", "triggered_before"))
+    if not isinstance(resume, bool):
+        raise ConfigurationError(f"resume must be True or False, got {resume!r}")
+    whole_number(max_concurrency, "max_concurrency", minimum=1)
+    source = qoder.deployments.list(include_archived=True) if deployments is None else check_deployments(deployments)
+    transport = qoder._transport  # noqa: SLF001  the client is ours
+    filters = Filters(
+        base_url=str(transport.settings.base_url),
+        deployments=ALL if deployments is None else hash_of(source) if isinstance(source, list) else ONE_BY_ONE,
+        triggered_after=after,
+        triggered_before=before,
+    )
+    export = _Export(target, chosen, writer_of(chosen), filters, transport.clock)
+    with FileLock(target):
+        return await export.run(qoder, source, resume=resume, max_concurrency=max_concurrency, on_progress=on_progress)
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Read the path of a target.
+
+    Args:
+        path: What the caller gave.
+
+    Returns:
+        The file that is meant, also where a link leads to it.
+
+    Raises:
+        ConfigurationError: It is no path.
+    """
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or not isinstance(os.fspath(path), str):
+        raise ConfigurationError(f"path must be the name of a file, got {path!r}")
+    return Path(os.path.realpath(path))
+
+
+class _Export:
+    """An export to one target.
+
+    Args:
+        target: The target.
+        wanted: Its format.
+        write: Writes the format from the spool.
+        filters: What is exported.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, target: Path, wanted: Format, write: Write | None, filters: Filters, clock: Clock) -> None:
+        self._target = target
+        self._format = wanted
+        self._write = write
+        self._filters = filters
+        self._clock = clock
+        self._spool = beside(target, "spool")
+        self._checkpoint = beside(target, "checkpoint")
+
+    async def run(
+        self,
+        qoder: AsyncQoder,
+        deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment],
+        *,
+        resume: bool,
+        max_concurrency: int,
+        on_progress: OnProgress | None,
+    ) -> ExportReport:
+        began = self._clock.now()
+        checkpoint = await in_thread(self._begin, resume)
+        fetched = Fetched.from_checkpoint(checkpoint)
+        reporting = Reporting(fetched, on_progress, self._clock)
+        size = checkpoint.size
+        if not checkpoint.is_whole:
+            size = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
+        if fetched.failures:
+            raise self._incomplete(fetched)
+        undecodable = await self._publish(fetched, size, reporting)
+        return ExportReport(
+            path=str(self._target),
+            format=self._format,
+            rows=fetched.rows,
+            bytes=self._target.stat().st_size,
+            deployments=len(fetched.done),
+            gone=MappingProxyType(fetched.gone),
+            undecodable=undecodable,
+            requests=fetched.requests,
+            seconds=self._clock.now() - began,
+            resumed_rows=reporting.rows_before,
+        )
+
+    def _begin(self, resume: bool) -> Checkpoint:
+        """Find out where to begin, and refuse what cannot end well."""
+        check_target(self._target)
+        with file_errors(self._target):
+            old = read_checkpoint(self._checkpoint) if resume else None
+            if old is not None:
+                check_filters(self._target, old.filters, self._filters)
+                return old
+            if not self._checkpoint.exists() and self._spool.exists():
+                raise ExportError(
+                    f"{self._spool} is in the way, and no checkpoint says what it is: move it away",
+                    path=str(self._target),
+                )
+            # First of all the checkpoint, so that a spool is never without one.
+            checkpoint = Checkpoint(filters=self._filters)
+            write_checkpoint(self._checkpoint, checkpoint)
+            return checkpoint
+
+    async def _fetch(
+        self,
+        qoder: AsyncQoder,
+        deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment],
+        checkpoint: Checkpoint,
+        fetched: Fetched,
+        max_concurrency: int,
+        reporting: Reporting,
+    ) -> int:
+        spool = await in_thread(Spool, self._spool, self._target, checkpoint.size)
+        try:
+            known = await in_thread(last_ids, self._spool, checkpoint.size, frozenset(checkpoint.places))
+            fetching = Fetching(
+                fetched,
+                spool,
+                self._checkpoint,
+                walk_of=partial(
+                    RunsWalk,
+                    list_runs=qoder.runs.list,
+                    after=self._filters.triggered_after,
+                    before=self._filters.triggered_before,
+                    on_request=fetched.note_request,
+                ),
+                known=known,
+                clock=self._clock,
+                forgives_absence=not isinstance(deployments, list),
+            )
+            ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)
+            await fetching.run(ids, max_concurrency=max_concurrency, on_part=lambda: reporting.fetching(spool.size))
+        finally:
+            spool.close()
+        await reporting.fetching(spool.size, at_once=True)
+        return spool.size
+
+    async def _publish(self, fetched: Fetched, size: int, reporting: Reporting) -> int:
+        """Make the target, unless an earlier call came as far as that and was ended just then."""
+        undecodable = 0
+        if self._spool.exists():
+            fresh = beside(self._target, "writing")
+            publishing = Publishing(self._spool, fresh, self._target, rows=fetched.rows, scope=self._scope(fetched))
+            reporting.begin_writing()
+            undecodable = await publishing.run(
+                self._write, on_tick=lambda: reporting.writing(size, publishing.rows_written)
+            )
+            await reporting.writing(size, fetched.rows, at_once=True)
+        elif not self._was_published(size):
+            raise ExportError(f"{self._spool} is missing: begin anew with resume=False", path=str(self._target))
+        await in_thread(self._clean_up)
+        return undecodable
+
+    def _was_published(self, size: int) -> bool:
+        with file_errors(self._target):
+            return self._target.exists() and (self._write is not None or self._target.stat().st_size == size)
+
+    def _clean_up(self) -> None:
+        with file_errors(self._target):
+            self._spool.unlink(missing_ok=True)
+            self._checkpoint.unlink(missing_ok=True)
+
+    def _incomplete(self, fetched: Fetched) -> ExportError:
+        failures = fetched.failures
+        told = [f"{deployment_id}: {error}" for deployment_id, error in failures.items()]
+        more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        return ExportError(
+            f"{self._target} was not made, because {len(failures)} of {fetched.deployments_done} deployments failed "
+            f"({'; '.join(told[:_MOST_NAMED])}{more}): the {fetched.rows} runs that came are kept, and the same call "
+            "asks only for what is missing",
+            path=str(self._target),
+            failures=failures,
+        )
+
+    def _scope(self, fetched: Fetched) -> str:
+        filters = self._filters
+        scope = {
+            "deployments": None if filters.deployments == ALL else sorted(fetched.done),
+            "triggered_after": None if filters.triggered_after is None else format_time(filters.triggered_after),
+            "triggered_before": None if filters.triggered_before is None else format_time(filters.triggered_before),
+        }
+        return json.dumps(scope)
+
+
+def beside(target: Path, ending: str) -> Path:
+    """Name a file beside a target."""
+    return target.with_name(f"{target.name}.{ending}")

@@ -1,0 +1,241 @@
+"""The runs of many deployments at once, into a spool with a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from qoder_async._fanout_orders import is_everybodys
+from qoder_async._http.retry import is_passing_error
+from qoder_async._patience import PATIENCE
+from qoder_async.concurrency import Workers
+from qoder_async.errors import AuthenticationError, NotFoundError, QoderError
+from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from qoder_async._http.clock import Clock
+    from qoder_async.concurrency import Handed
+    from qoder_async.export.checkpoint import Filters
+    from qoder_async.export.spool import Spool
+    from qoder_async.export.walks import Part, Place, RunsWalk
+
+_SAVED_EVERY = 2.0
+
+log = logging.getLogger("qoder_async")
+
+
+@attrs.define(kw_only=True)
+class Fetched:
+    """What has come so far: the checkpoint as it would be written now, and what is told of it.
+
+    Attributes:
+        filters: What is exported.
+        rows: Runs that are in the spool.
+        done: Deployments whose runs are all there.
+        gone: Deployments that have disappeared, with what the service said.
+        places: How far the walks over the runs of other deployments have come.
+        failures: Why deployments were given up.
+        current: Deployments whose runs are being fetched.
+        deployments_total: How many deployments there are, ``None`` as long as they were not all listed.
+        requests: Requests that were sent.
+    """
+
+    filters: Filters
+    rows: int = 0
+    done: dict[str, None] = attrs.field(factory=dict)
+    gone: dict[str, str] = attrs.field(factory=dict)
+    places: dict[str, Place] = attrs.field(factory=dict)
+    failures: dict[str, QoderError] = attrs.field(factory=dict)
+    current: dict[str, None] = attrs.field(factory=dict)
+    deployments_total: int | None = None
+    requests: int = 0
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> Fetched:
+        """Go on from a checkpoint."""
+        return cls(
+            filters=checkpoint.filters,
+            rows=checkpoint.rows,
+            done=dict.fromkeys(checkpoint.done),
+            gone=checkpoint.gone,
+            places=checkpoint.places,
+        )
+
+    def checkpoint(self, size: int, *, is_whole: bool = False) -> Checkpoint:
+        """Make a checkpoint.
+
+        Args:
+            size: How many bytes of the spool count.
+            is_whole: Whether all runs are in the spool.
+        """
+        return Checkpoint(
+            filters=self.filters,
+            size=size,
+            rows=self.rows,
+            is_whole=is_whole,
+            done=list(self.done),
+            gone=dict(self.gone),
+            places=dict(self.places),
+        )
+
+    def note_request(self) -> None:
+        """Count a request."""
+        self.requests += 1
+
+    def note_total(self, total: int) -> None:
+        """Note how many deployments were listed; some that had come before may not be among them any more."""
+        self.deployments_total = max(total, len(self.done.keys() | self.places.keys() | self.failures.keys()))
+
+    def note_part(self, deployment_id: str, part: Part) -> None:
+        """Note that some runs of a deployment are in the spool."""
+        self.rows += len(part.records)
+        if part.is_last:
+            self.places.pop(deployment_id, None)
+            self.done[deployment_id] = None
+        else:
+            self.places[deployment_id] = part.place
+
+    def note_gone(self, deployment_id: str, reason: str) -> None:
+        """Note that a deployment has disappeared."""
+        self.gone[deployment_id] = reason
+        self.places.pop(deployment_id, None)
+        self.done[deployment_id] = None
+
+    @property
+    def deployments_done(self) -> int:
+        """Deployments of which nothing more will be asked."""
+        return len(self.done) + len(self.failures)
+
+
+class Fetching:
+    """Fetches the runs of many deployments into a spool.
+
+    Args:
+        fetched: What has come so far.
+        spool: Where the runs go.
+        checkpoint: Where it is noted how far it has come.
+        walk_of: Gives the walk over a deployment's runs.
+        known: The last ids that are in the spool of each deployment in ``fetched.places``.
+        clock: Where time comes from.
+        forgives_absence: Whether a deployment that the service does not know is one that has disappeared.
+    """
+
+    def __init__(
+        self,
+        fetched: Fetched,
+        spool: Spool,
+        checkpoint: Path,
+        *,
+        walk_of: Callable[[str], RunsWalk],
+        known: Mapping[str, Iterable[str]],
+        clock: Clock,
+        forgives_absence: bool,
+    ) -> None:
+        self._fetched = fetched
+        self._spool = spool
+        self._checkpoint = checkpoint
+        self._walk_of = walk_of
+        self._known = known
+        self._clock = clock
+        self._forgives_absence = forgives_absence
+        self._last_part_at = self._saved_at = clock.now()
+
+    async def run(
+        self,
+        deployments: AsyncGenerator[str, None],
+        *,
+        max_concurrency: int,
+        on_part: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Fetch everything.
+
+        Args:
+            deployments: The ids of the deployments.
+            max_concurrency: How many deployments are under way at once.
+            on_part: Is called whenever something has come.
+
+        Raises:
+            QoderError: It cannot go on; what has come by the last checkpoint is safe.
+        """
+        workers = Workers(self._walk, self._unfinished(deployments), max_concurrency=max_concurrency)
+        workers.start()
+        is_whole = False
+        try:
+            while (handed := await workers.take()) is not None:
+                deployment_id, part = handed.value
+                self._spool.append(record.raw for record in part.records)
+                self._fetched.note_part(deployment_id, part)
+                del part
+                handed.release()
+                await self._write_if_due()
+                await on_part()
+            is_whole = not self._fetched.failures
+        finally:
+            await workers.aclose()
+            # Also what came since the last checkpoint is kept, whatever ended it but the disk itself.
+            if not self._spool.is_broken:
+                await self._save(is_whole=is_whole)
+
+    async def _unfinished(self, deployments: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        """Give the deployments whose runs are not all there: first those of which some are."""
+        begun = list(self._fetched.places)
+        for deployment_id in begun:
+            yield deployment_id
+        skipped = {*begun, *self._fetched.done}
+        async with aclosing(deployments):
+            async for deployment_id in deployments:
+                if deployment_id not in skipped:
+                    yield deployment_id
+
+    async def _walk(
+        self,
+        deployment_id: str,
+        hand_over: Callable[[tuple[str, Part]], Handed[tuple[str, Part]]],
+    ) -> None:
+        fetched = self._fetched
+        start = fetched.places.get(deployment_id)
+        fetched.current[deployment_id] = None
+        try:
+            walk = self._walk_of(deployment_id)
+            async with aclosing(walk.parts(start, known=self._known.get(deployment_id, ()))) as parts:
+                async for part in parts:
+                    self._last_part_at = self._clock.now()
+                    await hand_over((deployment_id, part)).wait()
+                    del part
+        except NotFoundError as error:
+            if not self._forgives_absence and deployment_id not in fetched.places:
+                fetched.failures[deployment_id] = error
+            else:
+                log.warning("%s has disappeared: its runs are exported as far as they had come", deployment_id)
+                fetched.note_gone(deployment_id, str(error))
+        except QoderError as error:
+            if self._ends_everything(error):
+                raise
+            log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+            fetched.failures[deployment_id] = error
+        finally:
+            fetched.current.pop(deployment_id, None)
+
+    def _ends_everything(self, error: QoderError) -> bool:
+        if is_everybodys(error) or isinstance(error, AuthenticationError):
+            return True
+        # Nothing at all has come for as long as patience lasts: the service is down.
+        return is_passing_error(error) and self._clock.now() - self._last_part_at >= PATIENCE
+
+    async def _write_if_due(self) -> None:
+        if self._clock.now() - self._saved_at >= _SAVED_EVERY:
+            await self._save()
+        elif self._spool.has_enough:
+            await self._spool.write()
+
+    async def _save(self, *, is_whole: bool = False) -> None:
+        checkpoint = self._fetched.checkpoint(self._spool.size, is_whole=is_whole)
+        await self._spool.write(partial(write_checkpoint, self._checkpoint, checkpoint))
+        self._saved_at = self._clock.now()

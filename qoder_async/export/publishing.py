@@ -1,0 +1,167 @@
+"""From a whole spool to the target."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from qoder_async.concurrency import until_done
+from qoder_async.errors import ExportError
+from qoder_async.export.files import file_errors, move_into_place, sync_file
+from qoder_async.export.spool import read_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
+
+    from qoder_async.export.formats import Format
+
+_TICK = 0.25
+
+
+class Write(Protocol):
+    """Writes a format."""
+
+    def __call__(self, batches: Iterable[list[bytes]], target: Path, *, scope: str) -> int:
+        """Write runs to a file.
+
+        Args:
+            batches: Their JSON, some at a time.
+            target: The file; it is made anew.
+            scope: What was exported, as JSON.
+
+        Returns:
+            How many runs could not be decoded.
+        """
+        ...
+
+
+def writer_of(wanted: Format) -> Write | None:
+    """Give what writes a format.
+
+    Args:
+        wanted: The format.
+
+    Returns:
+        The function, ``None`` for the format of the spool itself.
+
+    Raises:
+        ConfigurationError: The extra that it takes is not installed.
+    """
+    # Each of them imports libraries that only those pay for who use the format.
+    write: Write | None = None
+    match wanted:
+        case "jsonl":
+            pass
+        case "jsonl.gz":
+            from qoder_async.export.to_jsonl import write_gzip as write  # noqa: PLC0415
+        case "jsonl.zst":
+            from qoder_async.export.to_jsonl import write_zstd as write  # noqa: PLC0415
+        case "csv":
+            from qoder_async.export.to_csv import write  # noqa: PLC0415
+        case "parquet":
+            from qoder_async.export.to_parquet import write  # noqa: PLC0415
+        case "sqlite":
+            from qoder_async.export.to_sqlite import write  # noqa: PLC0415
+    return write
+
+
+def check_target(path: Path) -> None:
+    """Refuse a target that cannot or must not be replaced.
+
+    Args:
+        path: The target.
+
+    Raises:
+        ExportError: It is a folder, read-only, or a file that no export has made.
+    """
+    with file_errors(path):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
+        raise ExportError(f"{path} is {what}: choose the name of a file", path=str(path))
+    if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise ExportError(f"{path} is read-only: change its mode, or choose another name", path=str(path))
+    from qoder_async.export.recognition import recognise  # noqa: PLC0415  it may need an extra
+
+    with file_errors(path):
+        recognise(path)
+
+
+class Publishing:
+    """Writes the target from the spool, in a thread.
+
+    Args:
+        spool: The spool.
+        fresh: The target as long as it is being written.
+        target: The target.
+        rows: How many runs are in the spool.
+        scope: What was exported, as JSON.
+    """
+
+    def __init__(self, spool: Path, fresh: Path, target: Path, *, rows: int, scope: str) -> None:
+        self._spool = spool
+        self._fresh = fresh
+        self._target = target
+        self._rows = rows
+        self._scope = scope
+        self._is_cancelled = threading.Event()
+        self.rows_written = 0
+
+    async def run(self, write: Write | None, on_tick: Callable[[], Awaitable[None]]) -> int:
+        """Write it, and give it its name.
+
+        Args:
+            write: Writes the format.
+            on_tick: Is called now and then.
+
+        Returns:
+            How many runs could not be decoded.
+
+        Raises:
+            ExportError: The file system objects, or the spool is not what it was.
+        """
+        future = asyncio.get_running_loop().run_in_executor(None, self._publish, write)
+        try:
+            while not (await asyncio.wait({future}, timeout=_TICK))[0]:
+                await on_tick()
+            return future.result()
+        finally:
+            self._is_cancelled.set()
+            try:
+                await until_done(future)
+            finally:
+                future.exception()  # else the loop reports it as forgotten
+
+    def _publish(self, write: Write | None) -> int:
+        with file_errors(self._target):
+            undecodable = 0
+            fresh = self._spool
+            if write is not None:
+                fresh = self._fresh
+                undecodable = write(read_batches(self._spool, self._note), fresh, scope=self._scope)
+                if self.rows_written != self._rows:
+                    raise ExportError(
+                        f"{self._spool} has {self.rows_written} runs and should have {self._rows}: it was changed by "
+                        "somebody else; begin anew with resume=False",
+                        path=str(self._target),
+                    )
+                sync_file(fresh)
+            check_target(self._target)
+            move_into_place(fresh, self._target)
+        return undecodable
+
+    def _note(self, rows: int) -> None:
+        if self._is_cancelled.is_set():
+            raise _CancelledError
+        self.rows_written = rows
+
+
+class _CancelledError(Exception):
+    """Ends the writing; nobody sees it but the thread."""

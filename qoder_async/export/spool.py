@@ -1,0 +1,183 @@
+"""The spool: the runs as the service sent them, one a line, in a file that is appended to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qoder_async.errors import ExportError
+from qoder_async.export.files import file_errors, sync_folder, write_all
+from qoder_async.export.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from pathlib import Path
+
+_ENOUGH = 1 << 20
+"""How many bytes are written at a time."""
+_MOST_LINES = 500
+_KNOWN = 10_000
+
+
+class Spool:
+    """A spool that is being written.
+
+    Args:
+        path: The file.
+        target: What errors call it.
+        size: How much of it counts; the rest is cut off.
+
+    Attributes:
+        size: How many bytes were appended in all.
+        is_broken: Whether something could not be written, so that only the last checkpoint tells what counts.
+
+    Raises:
+        ExportError: The file cannot be written, or there is less of it than counts.
+    """
+
+    def __init__(self, path: Path, target: Path, size: int) -> None:
+        self._target = target
+        self._unwritten = bytearray()
+        self.size = size
+        self.is_broken = False
+        with file_errors(target):
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            with file_errors(target):
+                _cut(self._descriptor, path, size)
+                sync_folder(path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def append(self, records: Iterable[bytes]) -> None:
+        """Take some runs; they are in the file after :meth:`write`.
+
+        Args:
+            records: Their JSON.
+        """
+        before = len(self._unwritten)
+        for record in records:
+            self._unwritten += line_of(record)
+            self._unwritten += b"\n"
+        self.size += len(self._unwritten) - before
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it pays to write."""
+        return len(self._unwritten) >= _ENOUGH
+
+    async def write(self, then: Callable[[], None] | None = None) -> None:
+        """Write what was appended.
+
+        Args:
+            then: What is done in the same thread once it is on disk; without it, it need not get there yet.
+
+        Raises:
+            ExportError: The file system objects.
+        """
+        data, self._unwritten = self._unwritten, bytearray()
+        await in_thread(self._write, data, then)
+
+    def _write(self, data: bytearray, then: Callable[[], None] | None) -> None:
+        self.is_broken = True
+        with file_errors(self._target):
+            write_all(self._descriptor, data)
+            if then is not None:
+                os.fsync(self._descriptor)
+                then()
+        self.is_broken = False
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def _cut(descriptor: int, path: Path, size: int) -> None:
+    if os.fstat(descriptor).st_size < size:
+        raise ExportError(
+            f"{path} has lost bytes that its checkpoint counts on: begin anew with resume=False", path=str(path)
+        )
+    os.ftruncate(descriptor, size)
+    os.lseek(descriptor, size - 1 if size else 0, os.SEEK_SET)
+    if size and os.read(descriptor, 1) != b"\n":
+        raise ExportError(
+            f"{path} was changed by somebody else since its checkpoint was written: begin anew with resume=False",
+            path=str(path),
+        )
+
+
+def line_of(record: bytes) -> bytes:
+    """Give the JSON of a record on one line: as it came, unless it has line breaks in it.
+
+    Args:
+        record: The JSON.
+
+    Returns:
+        The same JSON without line breaks.
+    """
+    if b"\n" not in record and b"\r" not in record:
+        return record
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.format(record, indent=-1)
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.dumps(json.loads(record.decode("utf-8", "surrogateescape"), strict=False)).encode()
+    return record.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def read_batches(path: Path, note: Callable[[int], None]) -> Iterator[list[bytes]]:
+    """Read a spool in parts that are small enough for other threads to get their turn.
+
+    Args:
+        path: The file.
+        note: Is told how many lines were read, before each part; what it raises ends the reading.
+
+    Yields:
+        The lines, without their ends.
+    """
+    count = 0
+    with path.open("rb") as file:
+        while lines := file.readlines(_MOST_LINES * 600):
+            for start in range(0, len(lines), _MOST_LINES):
+                batch = [line[:-1] for line in lines[start : start + _MOST_LINES]]
+                count += len(batch)
+                note(count)
+                yield batch
+
+
+class _Line(msgspec.Struct):
+    id: str
+    deployment_id: str
+
+
+def last_ids(path: Path, size: int, deployments: Collection[str]) -> dict[str, deque[str]]:
+    """Find the last ids that a spool has of some deployments.
+
+    Args:
+        path: The file.
+        size: How much of it counts.
+        deployments: The deployments.
+
+    Returns:
+        At most 10,000 ids of each, the latest last.
+    """
+    found: dict[str, deque[str]] = {deployment: deque(maxlen=_KNOWN) for deployment in deployments}
+    if not found or not size:
+        return found
+    decode = msgspec.json.Decoder(_Line).decode
+    left = size
+    with path.open("rb") as file:
+        for text in file:
+            left -= len(text)
+            if left < 0:
+                break
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                line = decode(text)
+                if (ids := found.get(line.deployment_id)) is not None:
+                    ids.append(line.id)
+    return found
