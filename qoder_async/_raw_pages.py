@@ -27,11 +27,13 @@ class RawPage:
 
     Attributes:
         records: The records, without those that this walk has delivered before.
-        next_cursor: Where the list goes on, ``None`` at its end.
+        next_cursor: Where the walk goes on.
+        is_last: Whether the list ends with it.
     """
 
     records: list[RawRecord] = attrs.field(repr=False)
     next_cursor: Cursor | None
+    is_last: bool
 
 
 def filter_of(pager: Pager[M]) -> Callable[[M], bool] | None:
@@ -79,7 +81,9 @@ async def raw_pages(
             raise
         step = whole(walk.take(fetched))
         del fetched
-        yield RawPage(step.items, step.next_cursor)
-        if step.error is not None:
+        if step.error is None:
+            yield RawPage(step.items, step.next_cursor, is_last=step.next_cursor is None)
+        else:
+            yield RawPage(step.items, step.error.cursor, is_last=False)
             raise step.error
         del step

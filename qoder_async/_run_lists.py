@@ -52,6 +52,22 @@ def runs_of(
     )
 
 
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Move a point in time, as far as there is time.
+
+    Args:
+        moment: The point in time.
+        by: How far; negative to go back.
+
+    Returns:
+        The other one, or the same where time ends before that.
+    """
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
+
+
 def time_of(run: DeploymentRun) -> datetime:
     """Give the time of a run.
 

@@ -25,6 +25,7 @@ from qoder_async.export.checkpoint import (
 from qoder_async.export.fetching import Fetched, Fetching
 from qoder_async.export.files import file_errors
 from qoder_async.export.formats import choose_format
+from qoder_async.export.liveness import ends_everything
 from qoder_async.export.lock import FileLock
 from qoder_async.export.progress import ExportReport
 from qoder_async.export.publishing import Publishing, check_target, writer_of
@@ -98,12 +99,14 @@ async def export_runs(
         ```
     """
     target = check_path(path)
-    chosen = choose_format(target, format)
+    chosen = choose_format(Path(path), format)
     after = read_time(triggered_after, "triggered_after")
     before = read_time(triggered_before, "triggered_before")
     check_window(after, before, ("triggered_after", "triggered_before"))
     if not isinstance(resume, bool):
         raise ConfigurationError(f"resume must be True or False, got {resume!r}")
+    if on_progress is not None and not callable(on_progress):
+        raise ConfigurationError(f"on_progress must be a function of an ExportProgress, got {on_progress!r}")
     whole_number(max_concurrency, "max_concurrency", minimum=1)
     source = qoder.deployments.list(include_archived=True) if deployments is None else check_deployments(deployments)
     transport = qoder._transport  # noqa: SLF001  the client is ours
@@ -130,9 +133,20 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigurationError: It is no path.
     """
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or not isinstance(os.fspath(path), str):
-        raise ConfigurationError(f"path must be the name of a file, got {path!r}")
-    return Path(os.path.realpath(path))
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if isinstance(name, str) and name and "\0" not in name and _can_be_encoded(name):
+        target = Path(os.path.realpath(name))
+        if target.name:
+            return target
+    raise ConfigurationError(f"path must be the name of a file, got {path!r}")
+
+
+def _can_be_encoded(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Export:
@@ -230,6 +244,7 @@ class _Export:
                 ),
                 known=known,
                 clock=self._clock,
+                ends_everything=partial(ends_everything, qoder=qoder),
                 forgives_absence=not isinstance(deployments, list),
             )
             ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)

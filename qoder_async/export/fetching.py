@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._fanout_orders import is_everybodys
-from qoder_async._http.retry import is_passing_error
-from qoder_async._patience import PATIENCE
 from qoder_async.concurrency import Workers
-from qoder_async.errors import AuthenticationError, NotFoundError, QoderError
+from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ class Fetched:
         places: How far the walks over the runs of other deployments have come.
         failures: Why deployments were given up.
         current: Deployments whose runs are being fetched.
-        deployments_total: How many deployments there are, ``None`` as long as they were not all listed.
+        listed: How many deployments there are, ``None`` as long as they were not all listed.
         requests: Requests that were sent.
     """
 
@@ -54,7 +51,7 @@ class Fetched:
     places: dict[str, Place] = attrs.field(factory=dict)
     failures: dict[str, QoderError] = attrs.field(factory=dict)
     current: dict[str, None] = attrs.field(factory=dict)
-    deployments_total: int | None = None
+    listed: int | None = None
     requests: int = 0
 
     @classmethod
@@ -90,8 +87,8 @@ class Fetched:
         self.requests += 1
 
     def note_total(self, total: int) -> None:
-        """Note how many deployments were listed; some that had come before may not be among them any more."""
-        self.deployments_total = max(total, len(self.done.keys() | self.places.keys() | self.failures.keys()))
+        """Note how many deployments there are."""
+        self.listed = total
 
     def note_part(self, deployment_id: str, part: Part) -> None:
         """Note that some runs of a deployment are in the spool."""
@@ -113,6 +110,13 @@ class Fetched:
         """Deployments of which nothing more will be asked."""
         return len(self.done) + len(self.failures)
 
+    @property
+    def deployments_total(self) -> int | None:
+        """How many deployments there are; some that came earlier may not be listed any more."""
+        if self.listed is None:
+            return None
+        return max(self.listed, len(self.done.keys() | self.places.keys() | self.failures.keys()))
+
 
 class Fetching:
     """Fetches the runs of many deployments into a spool.
@@ -124,6 +128,7 @@ class Fetching:
         walk_of: Gives the walk over a deployment's runs.
         known: The last ids that are in the spool of each deployment in ``fetched.places``.
         clock: Where time comes from.
+        ends_everything: Tells whether an error that ended the walk over one deployment's runs ends all others, too.
         forgives_absence: Whether a deployment that the service does not know is one that has disappeared.
     """
 
@@ -136,6 +141,7 @@ class Fetching:
         walk_of: Callable[[str], RunsWalk],
         known: Mapping[str, Iterable[str]],
         clock: Clock,
+        ends_everything: Callable[[QoderError], Awaitable[bool]],
         forgives_absence: bool,
     ) -> None:
         self._fetched = fetched
@@ -144,8 +150,9 @@ class Fetching:
         self._walk_of = walk_of
         self._known = known
         self._clock = clock
+        self._ends_everything = ends_everything
         self._forgives_absence = forgives_absence
-        self._last_part_at = self._saved_at = clock.now()
+        self._saved_at = clock.now()
 
     async def run(
         self,
@@ -206,7 +213,6 @@ class Fetching:
             walk = self._walk_of(deployment_id)
             async with aclosing(walk.parts(start, known=self._known.get(deployment_id, ()))) as parts:
                 async for part in parts:
-                    self._last_part_at = self._clock.now()
                     await hand_over((deployment_id, part)).wait()
                     del part
         except NotFoundError as error:
@@ -216,18 +222,12 @@ class Fetching:
                 log.warning("%s has disappeared: its runs are exported as far as they had come", deployment_id)
                 fetched.note_gone(deployment_id, str(error))
         except QoderError as error:
-            if self._ends_everything(error):
+            if await self._ends_everything(error):
                 raise
             log.warning("The runs of %s are incomplete: %s", deployment_id, error)
             fetched.failures[deployment_id] = error
         finally:
             fetched.current.pop(deployment_id, None)
-
-    def _ends_everything(self, error: QoderError) -> bool:
-        if is_everybodys(error) or isinstance(error, AuthenticationError):
-            return True
-        # Nothing at all has come for as long as patience lasts: the service is down.
-        return is_passing_error(error) and self._clock.now() - self._last_part_at >= PATIENCE
 
     async def _write_if_due(self) -> None:
         if self._clock.now() - self._saved_at >= _SAVED_EVERY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from qoder_async.errors import ExportError
@@ -92,6 +93,20 @@ def move_into_place(fresh: Path, path: Path) -> None:
     """
     fresh.replace(path)
     sync_folder(path)
+
+
+def give_rights_of(target: Path, path: Path) -> None:
+    """Let those read a file who may read the one that it will replace, and nobody else.
+
+    Args:
+        target: The file that will be replaced, if there is one.
+        path: The file.
+
+    Raises:
+        OSError: The file system objects.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copymode(target, path)
 
 
 def sync_folder(path: Path) -> None:

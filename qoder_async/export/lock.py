@@ -78,7 +78,8 @@ class FileLock:
                 raise ExportError(text, path=str(self._target)) from None
 
     def _is_in_place(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
+        with file_errors(self._target):
+            try:
+                return os.path.samestat(os.fstat(descriptor), self._path.stat())
+            except FileNotFoundError:
+                return False

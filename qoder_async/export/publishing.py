@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from qoder_async.concurrency import until_done
 from qoder_async.errors import ExportError
-from qoder_async.export.files import file_errors, move_into_place, sync_file
+from qoder_async.export.extras import check_extra
+from qoder_async.export.files import file_errors, give_rights_of, move_into_place, sync_file
 from qoder_async.export.spool import read_batches
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def writer_of(wanted: Format) -> Write | None:
     Raises:
         ConfigurationError: The extra that it takes is not installed.
     """
+    check_extra(wanted)
     # Each of them imports libraries that only those pay for who use the format.
     write: Write | None = None
     match wanted:
@@ -141,20 +143,29 @@ class Publishing:
 
     def _publish(self, write: Write | None) -> int:
         with file_errors(self._target):
-            undecodable = 0
-            fresh = self._spool
-            if write is not None:
-                fresh = self._fresh
-                undecodable = write(read_batches(self._spool, self._note), fresh, scope=self._scope)
-                if self.rows_written != self._rows:
-                    raise ExportError(
-                        f"{self._spool} has {self.rows_written} runs and should have {self._rows}: it was changed by "
-                        "somebody else; begin anew with resume=False",
-                        path=str(self._target),
-                    )
-                sync_file(fresh)
-            check_target(self._target)
-            move_into_place(fresh, self._target)
+            if write is None:
+                check_target(self._target)
+                move_into_place(self._spool, self._target)
+                return 0
+            try:
+                undecodable = self._write(write)
+                check_target(self._target)
+                move_into_place(self._fresh, self._target)
+            except BaseException:
+                self._fresh.unlink(missing_ok=True)
+                raise
+            return undecodable
+
+    def _write(self, write: Write) -> int:
+        undecodable = write(read_batches(self._spool, self._note), self._fresh, scope=self._scope)
+        if self.rows_written != self._rows:
+            raise ExportError(
+                f"{self._spool} has {self.rows_written} runs and should have {self._rows}: it was changed by "
+                "somebody else; begin anew with resume=False",
+                path=str(self._target),
+            )
+        give_rights_of(self._target, self._fresh)
+        sync_file(self._fresh)
         return undecodable
 
     def _note(self, rows: int) -> None:

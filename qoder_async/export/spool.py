@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qoder_async._wire.envelope import REFUSALS
+from qoder_async._wire.record_id import read_id
 from qoder_async.errors import ExportError
-from qoder_async.export.files import file_errors, sync_folder, write_all
+from qoder_async.export.files import file_errors, give_rights_of, sync_folder, write_all
 from qoder_async.export.threads import in_thread
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Spool:
         try:
             with file_errors(target):
                 _cut(self._descriptor, path, size)
+                give_rights_of(target, path)
                 sync_folder(path)
         except BaseException:
             os.close(self._descriptor)
@@ -82,10 +85,10 @@ class Spool:
             ExportError: The file system objects.
         """
         data, self._unwritten = self._unwritten, bytearray()
+        self.is_broken = True
         await in_thread(self._write, data, then)
 
     def _write(self, data: bytearray, then: Callable[[], None] | None) -> None:
-        self.is_broken = True
         with file_errors(self._target):
             write_all(self._descriptor, data)
             if then is not None:
@@ -103,13 +106,13 @@ def _cut(descriptor: int, path: Path, size: int) -> None:
         raise ExportError(
             f"{path} has lost bytes that its checkpoint counts on: begin anew with resume=False", path=str(path)
         )
-    os.ftruncate(descriptor, size)
-    os.lseek(descriptor, size - 1 if size else 0, os.SEEK_SET)
+    os.lseek(descriptor, max(0, size - 1), os.SEEK_SET)
     if size and os.read(descriptor, 1) != b"\n":
         raise ExportError(
             f"{path} was changed by somebody else since its checkpoint was written: begin anew with resume=False",
             path=str(path),
         )
+    os.ftruncate(descriptor, size)
 
 
 def line_of(record: bytes) -> bytes:
@@ -123,7 +126,7 @@ def line_of(record: bytes) -> bytes:
     """
     if b"\n" not in record and b"\r" not in record:
         return record
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    with contextlib.suppress(*REFUSALS):
         return msgspec.json.format(record, indent=-1)
     with contextlib.suppress(ValueError, RecursionError):
         return json.dumps(json.loads(record.decode("utf-8", "surrogateescape"), strict=False)).encode()
@@ -176,8 +179,19 @@ def last_ids(path: Path, size: int, deployments: Collection[str]) -> dict[str, d
             left -= len(text)
             if left < 0:
                 break
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
                 line = decode(text)
-                if (ids := found.get(line.deployment_id)) is not None:
-                    ids.append(line.id)
+            except REFUSALS:
+                _note_oddity(text, found)
+                continue
+            if (ids := found.get(line.deployment_id)) is not None:
+                ids.append(line.id)
     return found
+
+
+def _note_oddity(line: bytes, found: dict[str, deque[str]]) -> None:
+    """Note the id of a run that is too odd to say whose it is, for each deployment whose id is in it."""
+    if (identifier := read_id(line.rstrip(b"\n"))) is not None:
+        for deployment_id, ids in found.items():
+            if deployment_id.encode() in line:
+                ids.append(identifier)

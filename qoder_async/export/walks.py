@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from qoder_async._raw_pages import filter_of, raw_pages
-from qoder_async._run_lists import TIME_SLACK, time_of
+from qoder_async._run_lists import TIME_SLACK, shifted, time_of
 from qoder_async._walk import DeliveredIds
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
@@ -152,7 +152,7 @@ class RunsWalk:
         async with aclosing(pages):
             async for page in pages:
                 place = _after(place, page.records, page.next_cursor)
-                yield Part(page.records, place, is_last=page.next_cursor is None)
+                yield Part(page.records, place, is_last=page.is_last)
                 del page
 
 
@@ -167,7 +167,7 @@ def _raw_filter(
         run = _run_of(record.raw)
         if run is None:
             return True  # nobody can tell
-        return keeps(run) and (until is None or time_of(run) < until + TIME_SLACK)
+        return keeps(run) and (until is None or time_of(run) <= shifted(until, TIME_SLACK))
 
     return keeps_raw
 
@@ -177,7 +177,8 @@ def _ways_without_cursor(place: Place) -> list[Place]:
     ways = []
     if place.last_time is not None:
         # Runs of the same moment come again, and are left out.
-        ways.append(attrs.evolve(place, cursor=None, until=_earlier(place.until, place.last_time + TIME_SLACK)))
+        until = _earlier(place.until, shifted(place.last_time, TIME_SLACK))
+        ways.append(attrs.evolve(place, cursor=None, until=until))
     if is_id(place.last_id) and place.cursor != (by_id := Cursor("after_id", place.last_id)):
         ways.append(attrs.evolve(place, cursor=by_id))
     return ways
