@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Iterable, Sized
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from qoder_async._wire.ids import id_of
-from qoder_async.concurrency import iterate
+from qoder_async.concurrency import end, iterate
 from qoder_async.errors import ConfigurationError
 from qoder_async.models import Deployment
 from qoder_async.paging import Pager, patient
@@ -75,3 +76,32 @@ async def ids_of(
                 seen.add(deployment_id)
                 yield deployment_id
     on_total(len(seen))
+
+
+async def ahead(ids: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Pull ids without waiting until they are wanted, so that it is known soon how many there are.
+
+    Args:
+        ids: The ids.
+
+    Yields:
+        Each of them.
+
+    Raises:
+        Exception: What ``ids`` raises, after what it gave before.
+    """
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def pull() -> None:
+        async with aclosing(ids):
+            async for each in ids:
+                queue.put_nowait(each)
+
+    pulling = asyncio.create_task(pull())
+    pulling.add_done_callback(lambda _: queue.put_nowait(None))
+    try:
+        while (each := await queue.get()) is not None:
+            yield each
+        await pulling
+    finally:
+        await end(pulling)

@@ -14,12 +14,10 @@ from qoder_async.export.files import replace_file
 from qoder_async.export.walks import Place  # noqa: TC001  msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
     from pathlib import Path
 
-ALL = "all"
-ONE_BY_ONE = "one by one"
-
+_MOST_NAMED = 5
 _VERSION = 1
 
 
@@ -29,13 +27,11 @@ class Filters:
 
     Attributes:
         base_url: The service.
-        deployments: A hash of the ids of the deployments; ``ALL``, or ``ONE_BY_ONE`` where they are not known at first.
         triggered_after: Only runs triggered at or after this time.
         triggered_before: Only runs triggered before this time.
     """
 
     base_url: str
-    deployments: str
     triggered_after: datetime | None
     triggered_before: datetime | None
 
@@ -49,6 +45,8 @@ class Checkpoint:
         size: How many bytes of the spool count.
         rows: How many runs these are.
         is_whole: Whether all runs are in the spool.
+        is_published: Whether the target was made of it, in another format than the spool's.
+        undecodable: How many of the runs could not be decoded for that.
         done: Deployments whose runs are all in the spool.
         gone: Deployments that have disappeared, with what the service said; what came of them is in the spool.
         places: How far the walks over the runs of the other deployments have come.
@@ -58,6 +56,8 @@ class Checkpoint:
     size: int = 0
     rows: int = 0
     is_whole: bool = False
+    is_published: bool = False
+    undecodable: int = 0
     done: list[str] = attrs.field(factory=list)
     gone: dict[str, str] = attrs.field(factory=dict)
     places: dict[str, Place] = attrs.field(factory=dict)
@@ -72,18 +72,6 @@ class _File:
 
 class _Version(msgspec.Struct):
     qoder_async_export: int
-
-
-def hash_of(deployments: Iterable[str]) -> str:
-    """Give a hash of the ids of deployments.
-
-    Args:
-        deployments: The ids, in any order.
-
-    Returns:
-        The same text for the same ids.
-    """
-    return hashlib.sha256("\n".join(sorted(set(deployments))).encode()).hexdigest()
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -137,29 +125,38 @@ def _hash(filters: Filters) -> str:
     return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()
 
 
-def check_filters(path: Path, old: Filters, new: Filters) -> None:
+def check_checkpoint(path: Path, checkpoint: Checkpoint, filters: Filters, deployments: Collection[str] | None) -> None:
     """Refuse to go on with another export than the one that began.
 
     Args:
         path: The target.
-        old: What the checkpoint says.
-        new: What is asked for.
+        checkpoint: How far it had come.
+        filters: What is exported now.
+        deployments: The ids of the deployments that are exported now, ``None`` where they are not known at first.
 
     Raises:
-        ExportError: They differ.
+        ExportError: The filters differ, or the spool has runs of deployments that are not wanted now.
     """
+    old, new = checkpoint.filters, filters
     names = [field.name for field in attrs.fields(Filters) if getattr(old, field.name) != getattr(new, field.name)]
     if names:
-        was = "; ".join(f"{name} {_show(name, getattr(old, name))}" for name in names)
-        now = "; ".join(f"{name} {_show(name, getattr(new, name))}" for name in names)
+        was = "; ".join(f"{name} {_show(getattr(old, name))}" for name in names)
+        now = "; ".join(f"{name} {_show(getattr(new, name))}" for name in names)
         raise ExportError(
             f"An export to {path} has begun with other filters ({was}; now {now}): "
             "give the same ones to go on with it, or begin anew with resume=False",
             path=str(path),
         )
+    begun = [] if deployments is None else [*checkpoint.done, *checkpoint.places]
+    if others := set(begun).difference(deployments or ()):
+        named = ", ".join(sorted(others)[:_MOST_NAMED])
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        raise ExportError(
+            f"An export to {path} has begun with other deployments, too ({named}{more}): "
+            "name them again to go on with it, or begin anew with resume=False",
+            path=str(path),
+        )
 
 
-def _show(name: str, value: str | datetime | None) -> str:
-    if name == "deployments" and value not in (ALL, ONE_BY_ONE):
-        return f"with the hash {str(value)[:8]}"
+def _show(value: str | datetime | None) -> str:
     return "none" if value is None else value.isoformat() if isinstance(value, datetime) else value

@@ -9,16 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from qoder_async._deployment_ids import check_deployments, ids_of
+import attrs
+
+from qoder_async._deployment_ids import ahead, check_deployments, ids_of
 from qoder_async._wire.query import check_window, format_time, read_time
 from qoder_async.errors import ConfigurationError, ExportError
 from qoder_async.export.checkpoint import (
-    ALL,
-    ONE_BY_ONE,
     Checkpoint,
     Filters,
-    check_filters,
-    hash_of,
+    check_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
@@ -34,8 +33,10 @@ from qoder_async.export.spool import Spool, last_ids
 from qoder_async.export.threads import in_thread
 from qoder_async.export.walks import RunsWalk
 from qoder_async.options import whole_number
+from qoder_async.paging import Pager
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import AsyncIterable, Iterable
 
     from qoder_async._deployment_ids import Deployments
@@ -110,13 +111,8 @@ async def export_runs(
     whole_number(max_concurrency, "max_concurrency", minimum=1)
     source = qoder.deployments.list(include_archived=True) if deployments is None else check_deployments(deployments)
     transport = qoder._transport  # noqa: SLF001  the client is ours
-    filters = Filters(
-        base_url=str(transport.settings.base_url),
-        deployments=ALL if deployments is None else hash_of(source) if isinstance(source, list) else ONE_BY_ONE,
-        triggered_after=after,
-        triggered_before=before,
-    )
-    export = _Export(target, chosen, writer_of(chosen), filters, transport.clock)
+    filters = Filters(base_url=str(transport.settings.base_url), triggered_after=after, triggered_before=before)
+    export = _Export(target, chosen, writer_of(chosen), filters, transport.clock, wants_all=deployments is None)
     with FileLock(target):
         return await export.run(qoder, source, resume=resume, max_concurrency=max_concurrency, on_progress=on_progress)
 
@@ -158,14 +154,18 @@ class _Export:
         write: Writes the format from the spool.
         filters: What is exported.
         clock: Where time comes from.
+        wants_all: Whether all deployments are exported.
     """
 
-    def __init__(self, target: Path, wanted: Format, write: Write | None, filters: Filters, clock: Clock) -> None:
+    def __init__(
+        self, target: Path, wanted: Format, write: Write | None, filters: Filters, clock: Clock, *, wants_all: bool
+    ) -> None:
         self._target = target
         self._format = wanted
         self._write = write
         self._filters = filters
         self._clock = clock
+        self._wants_all = wants_all
         self._spool = beside(target, "spool")
         self._checkpoint = beside(target, "checkpoint")
 
@@ -179,20 +179,19 @@ class _Export:
         on_progress: OnProgress | None,
     ) -> ExportReport:
         began = self._clock.now()
-        checkpoint = await in_thread(self._begin, resume)
+        checkpoint = await in_thread(self._begin, resume, deployments if isinstance(deployments, list) else None)
         fetched = Fetched.from_checkpoint(checkpoint)
         reporting = Reporting(fetched, on_progress, self._clock)
-        size = checkpoint.size
         if not checkpoint.is_whole:
-            size = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
+            checkpoint = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
         if fetched.failures:
             raise self._incomplete(fetched)
-        undecodable = await self._publish(fetched, size, reporting)
+        undecodable = await self._publish(fetched, checkpoint, reporting)
         return ExportReport(
             path=str(self._target),
             format=self._format,
             rows=fetched.rows,
-            bytes=self._target.stat().st_size,
+            bytes=await in_thread(self._clean_up),
             deployments=len(fetched.done),
             gone=MappingProxyType(fetched.gone),
             undecodable=undecodable,
@@ -201,13 +200,13 @@ class _Export:
             resumed_rows=reporting.rows_before,
         )
 
-    def _begin(self, resume: bool) -> Checkpoint:
+    def _begin(self, resume: bool, deployments: list[str] | None) -> Checkpoint:
         """Find out where to begin, and refuse what cannot end well."""
         check_target(self._target)
         with file_errors(self._target):
             old = read_checkpoint(self._checkpoint) if resume else None
-            if old is not None:
-                check_filters(self._target, old.filters, self._filters)
+            if old is not None and (old.rows or old.done):
+                check_checkpoint(self._target, old, self._filters, deployments)
                 return old
             if not self._checkpoint.exists() and self._spool.exists():
                 raise ExportError(
@@ -227,10 +226,11 @@ class _Export:
         fetched: Fetched,
         max_concurrency: int,
         reporting: Reporting,
-    ) -> int:
-        spool = await in_thread(Spool, self._spool, self._target, checkpoint.size)
+    ) -> Checkpoint:
+        spool = Spool(self._spool, self._target, checkpoint.size)
         try:
-            known = await in_thread(last_ids, self._spool, checkpoint.size, frozenset(checkpoint.places))
+            await spool.open()
+            known = await in_thread(self._last_ids, checkpoint)
             fetching = Fetching(
                 fetched,
                 spool,
@@ -248,36 +248,57 @@ class _Export:
                 forgives_absence=not isinstance(deployments, list),
             )
             ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)
-            await fetching.run(ids, max_concurrency=max_concurrency, on_part=lambda: reporting.fetching(spool.size))
+            if isinstance(deployments, Pager):
+                ids = ahead(ids)
+            await fetching.run(ids, max_concurrency=max_concurrency, on_tick=lambda: reporting.fetching(spool.size))
         finally:
             spool.close()
         await reporting.fetching(spool.size, at_once=True)
-        return spool.size
+        return fetched.checkpoint(spool.size, is_whole=True)
 
-    async def _publish(self, fetched: Fetched, size: int, reporting: Reporting) -> int:
+    def _last_ids(self, checkpoint: Checkpoint) -> dict[str, deque[str]]:
+        with file_errors(self._target):
+            return last_ids(self._spool, checkpoint.size, checkpoint.places)
+
+    async def _publish(self, fetched: Fetched, checkpoint: Checkpoint, reporting: Reporting) -> int:
         """Make the target, unless an earlier call came as far as that and was ended just then."""
-        undecodable = 0
-        if self._spool.exists():
-            fresh = beside(self._target, "writing")
-            publishing = Publishing(self._spool, fresh, self._target, rows=fetched.rows, scope=self._scope(fetched))
-            reporting.begin_writing()
-            undecodable = await publishing.run(
-                self._write, on_tick=lambda: reporting.writing(size, publishing.rows_written)
-            )
-            await reporting.writing(size, fetched.rows, at_once=True)
-        elif not self._was_published(size):
-            raise ExportError(f"{self._spool} is missing: begin anew with resume=False", path=str(self._target))
-        await in_thread(self._clean_up)
+        if await in_thread(self._was_published, checkpoint):
+            return checkpoint.undecodable
+        publishing = Publishing(
+            self._spool,
+            beside(self._target, "writing"),
+            self._target,
+            rows=checkpoint.rows,
+            scope=self._scope(fetched),
+            then=partial(self._note_published, checkpoint),
+        )
+        reporting.begin_writing()
+        undecodable = await publishing.run(
+            self._write, on_tick=lambda: reporting.writing(checkpoint.size, publishing.rows_written)
+        )
+        await reporting.writing(checkpoint.size, checkpoint.rows, at_once=True)
         return undecodable
 
-    def _was_published(self, size: int) -> bool:
-        with file_errors(self._target):
-            return self._target.exists() and (self._write is not None or self._target.stat().st_size == size)
+    def _note_published(self, checkpoint: Checkpoint, undecodable: int) -> None:
+        published = attrs.evolve(checkpoint, is_published=True, undecodable=undecodable)
+        write_checkpoint(self._checkpoint, published)
 
-    def _clean_up(self) -> None:
+    def _was_published(self, checkpoint: Checkpoint) -> bool:
+        with file_errors(self._target):
+            if self._spool.exists() and not checkpoint.is_published:
+                return False
+            # The spool itself may have become the target.
+            size = self._target.stat().st_size if self._target.exists() else None
+            if size is not None and (checkpoint.is_published or (self._write is None and size == checkpoint.size)):
+                return True
+        raise ExportError(f"{self._spool} is missing: begin anew with resume=False", path=str(self._target))
+
+    def _clean_up(self) -> int:
+        """Take away all but the target, and give its size."""
         with file_errors(self._target):
             self._spool.unlink(missing_ok=True)
             self._checkpoint.unlink(missing_ok=True)
+            return self._target.stat().st_size
 
     def _incomplete(self, fetched: Fetched) -> ExportError:
         failures = fetched.failures
@@ -294,7 +315,7 @@ class _Export:
     def _scope(self, fetched: Fetched) -> str:
         filters = self._filters
         scope = {
-            "deployments": None if filters.deployments == ALL else sorted(fetched.done),
+            "deployments": None if self._wants_all else sorted(fetched.done),
             "triggered_after": None if filters.triggered_after is None else format_time(filters.triggered_after),
             "triggered_before": None if filters.triggered_before is None else format_time(filters.triggered_before),
         }

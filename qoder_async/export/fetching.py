@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async.concurrency import Workers
+from qoder_async.concurrency import Workers, end
 from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from qoder_async.export.spool import Spool
     from qoder_async.export.walks import Part, Place, RunsWalk
 
+_Come = tuple[str, "Part"]
+"""A deployment, and some of its runs."""
+
 _SAVED_EVERY = 2.0
+_TICK = 0.5
 
 log = logging.getLogger("qoder_async")
 
@@ -152,21 +157,21 @@ class Fetching:
         self._clock = clock
         self._ends_everything = ends_everything
         self._forgives_absence = forgives_absence
-        self._saved_at = clock.now()
+        self._is_saved, self._saved_at = True, clock.now()
 
     async def run(
         self,
         deployments: AsyncGenerator[str, None],
         *,
         max_concurrency: int,
-        on_part: Callable[[], Awaitable[None]],
+        on_tick: Callable[[], Awaitable[None]],
     ) -> None:
         """Fetch everything.
 
         Args:
             deployments: The ids of the deployments.
             max_concurrency: How many deployments are under way at once.
-            on_part: Is called whenever something has come.
+            on_tick: Is called whenever something has come, and now and then when nothing has.
 
         Raises:
             QoderError: It cannot go on; what has come by the last checkpoint is safe.
@@ -175,20 +180,34 @@ class Fetching:
         workers.start()
         is_whole = False
         try:
-            while (handed := await workers.take()) is not None:
+            while (handed := await self._take(workers, on_tick)) is not None:
                 deployment_id, part = handed.value
                 self._spool.append(record.raw for record in part.records)
                 self._fetched.note_part(deployment_id, part)
+                self._is_saved = False
                 del part
                 handed.release()
                 await self._write_if_due()
-                await on_part()
+                await on_tick()
             is_whole = not self._fetched.failures
         finally:
             await workers.aclose()
             # Also what came since the last checkpoint is kept, whatever ended it but the disk itself.
             if not self._spool.is_broken:
                 await self._save(is_whole=is_whole)
+
+    async def _take(self, workers: Workers[str, _Come], on_tick: Callable[[], Awaitable[None]]) -> Handed[_Come] | None:
+        """Wait for something to come; while nothing does, what has come is brought to safety and told."""
+        if (handed := workers.take_at_once()) is not None:
+            return handed
+        taking = asyncio.create_task(workers.take())
+        try:
+            while not (await asyncio.wait({taking}, timeout=_TICK))[0]:
+                await self._write_if_due()
+                await on_tick()
+            return taking.result()
+        finally:
+            await end(taking)
 
     async def _unfinished(self, deployments: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         """Give the deployments whose runs are not all there: first those of which some are."""
@@ -204,7 +223,7 @@ class Fetching:
     async def _walk(
         self,
         deployment_id: str,
-        hand_over: Callable[[tuple[str, Part]], Handed[tuple[str, Part]]],
+        hand_over: Callable[[_Come], Handed[_Come]],
     ) -> None:
         fetched = self._fetched
         start = fetched.places.get(deployment_id)
@@ -230,7 +249,7 @@ class Fetching:
             fetched.current.pop(deployment_id, None)
 
     async def _write_if_due(self) -> None:
-        if self._clock.now() - self._saved_at >= _SAVED_EVERY:
+        if not self._is_saved and self._clock.now() - self._saved_at >= _SAVED_EVERY:
             await self._save()
         elif self._spool.has_enough:
             await self._spool.write()
@@ -238,4 +257,4 @@ class Fetching:
     async def _save(self, *, is_whole: bool = False) -> None:
         checkpoint = self._fetched.checkpoint(self._spool.size, is_whole=is_whole)
         await self._spool.write(partial(write_checkpoint, self._checkpoint, checkpoint))
-        self._saved_at = self._clock.now()
+        self._is_saved, self._saved_at = True, self._clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 import threading
@@ -105,14 +106,18 @@ class Publishing:
         target: The target.
         rows: How many runs are in the spool.
         scope: What was exported, as JSON.
+        then: Is told in the thread, once the target is there, how many runs could not be decoded.
     """
 
-    def __init__(self, spool: Path, fresh: Path, target: Path, *, rows: int, scope: str) -> None:
+    def __init__(
+        self, spool: Path, fresh: Path, target: Path, *, rows: int, scope: str, then: Callable[[int], None]
+    ) -> None:
         self._spool = spool
         self._fresh = fresh
         self._target = target
         self._rows = rows
         self._scope = scope
+        self._then = then
         self._is_cancelled = threading.Event()
         self.rows_written = 0
 
@@ -154,10 +159,12 @@ class Publishing:
             except BaseException:
                 self._fresh.unlink(missing_ok=True)
                 raise
+            self._then(undecodable)
             return undecodable
 
     def _write(self, write: Write) -> int:
-        undecodable = write(read_batches(self._spool, self._note), self._fresh, scope=self._scope)
+        with contextlib.closing(read_batches(self._spool, self._note)) as batches:
+            undecodable = write(batches, self._fresh, scope=self._scope)
         if self.rows_written != self._rows:
             raise ExportError(
                 f"{self._spool} has {self.rows_written} runs and should have {self._rows}: it was changed by "

@@ -17,7 +17,7 @@ from qoder_async.export.files import file_errors, give_rights_of, sync_folder, w
 from qoder_async.export.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterable
     from pathlib import Path
 
 _ENOUGH = 1 << 20
@@ -37,26 +37,31 @@ class Spool:
     Attributes:
         size: How many bytes were appended in all.
         is_broken: Whether something could not be written, so that only the last checkpoint tells what counts.
-
-    Raises:
-        ExportError: The file cannot be written, or there is less of it than counts.
     """
 
     def __init__(self, path: Path, target: Path, size: int) -> None:
+        self._path = path
         self._target = target
+        self._descriptor: int | None = None
         self._unwritten = bytearray()
         self.size = size
         self.is_broken = False
-        with file_errors(target):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            with file_errors(target):
-                _cut(self._descriptor, path, size)
-                give_rights_of(target, path)
-                sync_folder(path)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+
+    async def open(self) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            ExportError: It cannot be written, or there is less of it than counts.
+        """
+        await in_thread(self._open)
+
+    def _open(self) -> None:
+        with file_errors(self._target):
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self._path, flags, 0o666)
+            _cut(self._descriptor, self._path, self.size)
+            give_rights_of(self._target, self._path)
+            sync_folder(self._path)
 
     def append(self, records: Iterable[bytes]) -> None:
         """Take some runs; they are in the file after :meth:`write`.
@@ -89,6 +94,7 @@ class Spool:
         await in_thread(self._write, data, then)
 
     def _write(self, data: bytearray, then: Callable[[], None] | None) -> None:
+        assert self._descriptor is not None  # noqa: S101  it was opened
         with file_errors(self._target):
             write_all(self._descriptor, data)
             if then is not None:
@@ -97,8 +103,10 @@ class Spool:
         self.is_broken = False
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file, if it is open."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _cut(descriptor: int, path: Path, size: int) -> None:
@@ -133,7 +141,7 @@ def line_of(record: bytes) -> bytes:
     return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def read_batches(path: Path, note: Callable[[int], None]) -> Iterator[list[bytes]]:
+def read_batches(path: Path, note: Callable[[int], None]) -> Generator[list[bytes], None, None]:
     """Read a spool in parts that are small enough for other threads to get their turn.
 
     Args:
