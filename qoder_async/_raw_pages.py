@@ -27,13 +27,11 @@ class RawPage:
 
     Attributes:
         records: The records, without those that this walk has delivered before.
-        next_cursor: Where the walk goes on.
-        is_last: Whether the list ends with it.
+        next_cursor: Where the list goes on, ``None`` at its end.
     """
 
     records: list[RawRecord] = attrs.field(repr=False)
     next_cursor: Cursor | None
-    is_last: bool
 
 
 def filter_of(pager: Pager[M]) -> Callable[[M], bool] | None:
@@ -62,7 +60,7 @@ async def raw_pages(
         Each page.
 
     Raises:
-        QoderError: The walk broke.
+        QoderError: The walk broke, also where a page does not say how it goes on.
     """
     listing, size = pager._listing, pager._page_size  # noqa: SLF001  a pager's own business, which this is
     walk: Walk[RawRecord] = Walk(
@@ -81,9 +79,7 @@ async def raw_pages(
             raise
         step = whole(walk.take(fetched))
         del fetched
-        if step.error is None:
-            yield RawPage(step.items, step.next_cursor, is_last=step.next_cursor is None)
-        else:
-            yield RawPage(step.items, step.error.cursor, is_last=False)
+        if step.error is not None:
             raise step.error
+        yield RawPage(step.items, step.next_cursor)
         del step

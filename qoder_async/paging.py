@@ -274,6 +274,19 @@ def unread_pages(pager: Pager[M]) -> AsyncGenerator[Unread[M], None]:
     return pager._unread()  # noqa: SLF001
 
 
+def counted(pager: Pager[M], on_request: Callable[[], None]) -> Pager[M]:
+    """Give a list whose requests are counted.
+
+    Args:
+        pager: The list.
+        on_request: Is told of every request.
+
+    Returns:
+        The same list.
+    """
+    return attrs.evolve(pager, listing=attrs.evolve(pager._listing, on_request=on_request))  # noqa: SLF001
+
+
 def patient(pager: Pager[M], on_request: Callable[[], None] | None = None) -> Pager[M]:
     """Give a list whose pages are tried for 5 minutes, where they fail for a passing reason.
 

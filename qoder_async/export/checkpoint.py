@@ -36,6 +36,21 @@ class Filters:
     triggered_before: datetime | None
 
 
+@attrs.frozen
+class Publication:
+    """A target that is about to get its name, or has got it.
+
+    Attributes:
+        format: Its format.
+        file: The number that the file system knows it by, whatever its name.
+        undecodable: How many of the runs could not be decoded for it.
+    """
+
+    format: str
+    file: int
+    undecodable: int
+
+
 @attrs.frozen(kw_only=True)
 class Checkpoint:
     """How far an export has come.
@@ -44,9 +59,8 @@ class Checkpoint:
         filters: What is exported.
         size: How many bytes of the spool count.
         rows: How many runs these are.
-        is_whole: Whether all runs are in the spool.
-        is_published: Whether the target was made of it, in another format than the spool's.
-        undecodable: How many of the runs could not be decoded for that.
+        whole_of: The selection of deployments of which all runs are in the spool, ``None`` as long as some are missing.
+        publication: The target that was made of it.
         done: Deployments whose runs are all in the spool.
         gone: Deployments that have disappeared, with what the service said; what came of them is in the spool.
         places: How far the walks over the runs of the other deployments have come.
@@ -55,9 +69,8 @@ class Checkpoint:
     filters: Filters
     size: int = 0
     rows: int = 0
-    is_whole: bool = False
-    is_published: bool = False
-    undecodable: int = 0
+    whole_of: str | None = None
+    publication: Publication | None = None
     done: list[str] = attrs.field(factory=list)
     gone: dict[str, str] = attrs.field(factory=dict)
     places: dict[str, Place] = attrs.field(factory=dict)
@@ -72,6 +85,20 @@ class _File:
 
 class _Version(msgspec.Struct):
     qoder_async_export: int
+
+
+def selection_of(deployments: Collection[str] | None) -> str:
+    """Name a selection of deployments.
+
+    Args:
+        deployments: Their ids, ``None`` for all.
+
+    Returns:
+        The same text for the same deployments, in whatever order.
+    """
+    if deployments is None:
+        return "all"
+    return hashlib.sha256("\n".join(sorted(set(deployments))).encode()).hexdigest()
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

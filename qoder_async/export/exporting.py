@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,8 +18,10 @@ from qoder_async.errors import ConfigurationError, ExportError
 from qoder_async.export.checkpoint import (
     Checkpoint,
     Filters,
+    Publication,
     check_checkpoint,
     read_checkpoint,
+    selection_of,
     write_checkpoint,
 )
 from qoder_async.export.fetching import Fetched, Fetching
@@ -37,7 +40,7 @@ from qoder_async.paging import Pager
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 
     from qoder_async._deployment_ids import Deployments
     from qoder_async._http.clock import Clock
@@ -166,6 +169,7 @@ class _Export:
         self._filters = filters
         self._clock = clock
         self._wants_all = wants_all
+        self._fresh = beside(target, "writing")
         self._spool = beside(target, "spool")
         self._checkpoint = beside(target, "checkpoint")
 
@@ -179,14 +183,19 @@ class _Export:
         on_progress: OnProgress | None,
     ) -> ExportReport:
         began = self._clock.now()
-        checkpoint = await in_thread(self._begin, resume, deployments if isinstance(deployments, list) else None)
-        fetched = Fetched.from_checkpoint(checkpoint)
+        named = deployments if isinstance(deployments, list) else None
+        selection = selection_of(named) if self._wants_all or named is not None else None
+        checkpoint = await in_thread(self._begin, resume, named, selection)
+        fetched = Fetched.from_checkpoint(checkpoint, selection)
         reporting = Reporting(fetched, on_progress, self._clock)
-        if not checkpoint.is_whole:
+        if checkpoint.whole_of is None or checkpoint.whole_of != selection:
             checkpoint = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
         if fetched.failures:
             raise self._incomplete(fetched)
-        undecodable = await self._publish(fetched, checkpoint, reporting)
+        if checkpoint.publication is None:
+            undecodable = await self._publish(fetched, checkpoint, reporting)
+        else:
+            undecodable = checkpoint.publication.undecodable
         return ExportReport(
             path=str(self._target),
             format=self._format,
@@ -200,15 +209,16 @@ class _Export:
             resumed_rows=reporting.rows_before,
         )
 
-    def _begin(self, resume: bool, deployments: list[str] | None) -> Checkpoint:
+    def _begin(self, resume: bool, deployments: list[str] | None, selection: str | None) -> Checkpoint:
         """Find out where to begin, and refuse what cannot end well."""
         check_target(self._target)
         with file_errors(self._target):
             old = read_checkpoint(self._checkpoint) if resume else None
             if old is not None and (old.rows or old.done):
                 check_checkpoint(self._target, old, self._filters, deployments)
-                return old
-            if not self._checkpoint.exists() and self._spool.exists():
+                if (going_on := self._go_on(old, selection)) is not None:
+                    return going_on
+            elif not self._checkpoint.exists() and self._spool.exists():
                 raise ExportError(
                     f"{self._spool} is in the way, and no checkpoint says what it is: move it away",
                     path=str(self._target),
@@ -216,7 +226,22 @@ class _Export:
             # First of all the checkpoint, so that a spool is never without one.
             checkpoint = Checkpoint(filters=self._filters)
             write_checkpoint(self._checkpoint, checkpoint)
+            self._fresh.unlink(missing_ok=True)
             return checkpoint
+
+    def _go_on(self, old: Checkpoint, selection: str | None) -> Checkpoint | None:
+        """Tell where an export goes on that began earlier, ``None`` where that one came to its end."""
+        publication = old.publication
+        if publication is not None and not (self._target.exists() and publication.file == _number(self._target)):
+            publication = None
+        if publication is not None and publication.format == self._format and old.whole_of == selection:
+            return old
+        if self._spool.exists():
+            self._fresh.unlink(missing_ok=True)
+            return attrs.evolve(old, publication=None)
+        if publication is not None:
+            return None
+        raise ExportError(f"{self._spool} is missing: begin anew with resume=False", path=str(self._target))
 
     async def _fetch(
         self,
@@ -244,33 +269,38 @@ class _Export:
                 ),
                 known=known,
                 clock=self._clock,
-                ends_everything=partial(ends_everything, qoder=qoder),
+                ends_everything=partial(ends_everything, qoder=qoder, on_request=fetched.note_request),
                 forgives_absence=not isinstance(deployments, list),
             )
             ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)
             if isinstance(deployments, Pager):
                 ids = ahead(ids)
-            await fetching.run(ids, max_concurrency=max_concurrency, on_tick=lambda: reporting.fetching(spool.size))
+            given = set[str]()
+            await fetching.run(
+                _noted(ids, given), max_concurrency=max_concurrency, on_tick=lambda: reporting.fetching(spool.size)
+            )
         finally:
             spool.close()
         await reporting.fetching(spool.size, at_once=True)
-        return fetched.checkpoint(spool.size, is_whole=True)
+        checkpoint = fetched.checkpoint(spool.size, is_whole=True)
+        if not isinstance(deployments, Pager):
+            check_checkpoint(self._target, checkpoint, self._filters, given)
+        return checkpoint
 
     def _last_ids(self, checkpoint: Checkpoint) -> dict[str, deque[str]]:
         with file_errors(self._target):
             return last_ids(self._spool, checkpoint.size, checkpoint.places)
 
     async def _publish(self, fetched: Fetched, checkpoint: Checkpoint, reporting: Reporting) -> int:
-        """Make the target, unless an earlier call came as far as that and was ended just then."""
-        if await in_thread(self._was_published, checkpoint):
-            return checkpoint.undecodable
+        """Make the target of the spool."""
         publishing = Publishing(
             self._spool,
-            beside(self._target, "writing"),
+            self._fresh,
             self._target,
+            size=checkpoint.size,
             rows=checkpoint.rows,
             scope=self._scope(fetched),
-            then=partial(self._note_published, checkpoint),
+            note=partial(self._note_publication, checkpoint),
         )
         reporting.begin_writing()
         undecodable = await publishing.run(
@@ -279,19 +309,9 @@ class _Export:
         await reporting.writing(checkpoint.size, checkpoint.rows, at_once=True)
         return undecodable
 
-    def _note_published(self, checkpoint: Checkpoint, undecodable: int) -> None:
-        published = attrs.evolve(checkpoint, is_published=True, undecodable=undecodable)
-        write_checkpoint(self._checkpoint, published)
-
-    def _was_published(self, checkpoint: Checkpoint) -> bool:
-        with file_errors(self._target):
-            if self._spool.exists() and not checkpoint.is_published:
-                return False
-            # The spool itself may have become the target.
-            size = self._target.stat().st_size if self._target.exists() else None
-            if size is not None and (checkpoint.is_published or (self._write is None and size == checkpoint.size)):
-                return True
-        raise ExportError(f"{self._spool} is missing: begin anew with resume=False", path=str(self._target))
+    def _note_publication(self, checkpoint: Checkpoint, file: Path, undecodable: int) -> None:
+        publication = Publication(self._format, _number(file), undecodable)
+        write_checkpoint(self._checkpoint, attrs.evolve(checkpoint, publication=publication))
 
     def _clean_up(self) -> int:
         """Take away all but the target, and give its size."""
@@ -320,6 +340,17 @@ class _Export:
             "triggered_before": None if filters.triggered_before is None else format_time(filters.triggered_before),
         }
         return json.dumps(scope)
+
+
+async def _noted(ids: AsyncGenerator[str, None], given: set[str]) -> AsyncGenerator[str, None]:
+    async with aclosing(ids):
+        async for each in ids:
+            given.add(each)
+            yield each
+
+
+def _number(file: Path) -> int:
+    return file.stat().st_ino
 
 
 def beside(target: Path, ending: str) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._http.retry import is_passing_error
 from qoder_async.concurrency import Workers, end
 from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
@@ -39,6 +40,7 @@ class Fetched:
 
     Attributes:
         filters: What is exported.
+        selection: The deployments that are exported, ``None`` where they are not known at first.
         rows: Runs that are in the spool.
         done: Deployments whose runs are all there.
         gone: Deployments that have disappeared, with what the service said.
@@ -50,6 +52,7 @@ class Fetched:
     """
 
     filters: Filters
+    selection: str | None
     rows: int = 0
     done: dict[str, None] = attrs.field(factory=dict)
     gone: dict[str, str] = attrs.field(factory=dict)
@@ -60,10 +63,11 @@ class Fetched:
     requests: int = 0
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint) -> Fetched:
+    def from_checkpoint(cls, checkpoint: Checkpoint, selection: str | None) -> Fetched:
         """Go on from a checkpoint."""
         return cls(
             filters=checkpoint.filters,
+            selection=selection,
             rows=checkpoint.rows,
             done=dict.fromkeys(checkpoint.done),
             gone=checkpoint.gone,
@@ -81,7 +85,7 @@ class Fetched:
             filters=self.filters,
             size=size,
             rows=self.rows,
-            is_whole=is_whole,
+            whole_of=self.selection if is_whole else None,
             done=list(self.done),
             gone=dict(self.gone),
             places=dict(self.places),
@@ -158,6 +162,8 @@ class Fetching:
         self._ends_everything = ends_everything
         self._forgives_absence = forgives_absence
         self._is_saved, self._saved_at = True, clock.now()
+        self._in_vain = 0
+        self._most_in_vain = 0
 
     async def run(
         self,
@@ -176,6 +182,7 @@ class Fetching:
         Raises:
             QoderError: It cannot go on; what has come by the last checkpoint is safe.
         """
+        self._most_in_vain = 2 * max_concurrency
         workers = Workers(self._walk, self._unfinished(deployments), max_concurrency=max_concurrency)
         workers.start()
         is_whole = False
@@ -232,6 +239,7 @@ class Fetching:
             walk = self._walk_of(deployment_id)
             async with aclosing(walk.parts(start, known=self._known.get(deployment_id, ()))) as parts:
                 async for part in parts:
+                    self._in_vain = 0
                     await hand_over((deployment_id, part)).wait()
                     del part
         except NotFoundError as error:
@@ -241,12 +249,17 @@ class Fetching:
                 log.warning("%s has disappeared: its runs are exported as far as they had come", deployment_id)
                 fetched.note_gone(deployment_id, str(error))
         except QoderError as error:
-            if await self._ends_everything(error):
+            if await self._ends_everything(error) or self._is_one_too_many(error):
                 raise
             log.warning("The runs of %s are incomplete: %s", deployment_id, error)
             fetched.failures[deployment_id] = error
         finally:
             fetched.current.pop(deployment_id, None)
+
+    def _is_one_too_many(self, error: QoderError) -> bool:
+        """Tell whether nothing at all came of many deployments in a row, each of which was waited for."""
+        self._in_vain += is_passing_error(error)
+        return self._in_vain > self._most_in_vain
 
     async def _write_if_due(self) -> None:
         if not self._is_saved and self._clock.now() - self._saved_at >= _SAVED_EVERY:

@@ -13,7 +13,7 @@ from qoder_async.concurrency import until_done
 from qoder_async.errors import ExportError
 from qoder_async.export.extras import check_extra
 from qoder_async.export.files import file_errors, give_rights_of, move_into_place, sync_file
-from qoder_async.export.spool import read_batches
+from qoder_async.export.spool import cut, read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -104,20 +104,31 @@ class Publishing:
         spool: The spool.
         fresh: The target as long as it is being written.
         target: The target.
-        rows: How many runs are in the spool.
+        size: How many bytes of the spool count.
+        rows: How many runs these are.
         scope: What was exported, as JSON.
-        then: Is told in the thread, once the target is there, how many runs could not be decoded.
+        note: Notes in the thread, just before the target gets its name, which file it is and how many runs could not be
+            decoded.
     """
 
     def __init__(
-        self, spool: Path, fresh: Path, target: Path, *, rows: int, scope: str, then: Callable[[int], None]
+        self,
+        spool: Path,
+        fresh: Path,
+        target: Path,
+        *,
+        size: int,
+        rows: int,
+        scope: str,
+        note: Callable[[Path, int], None],
     ) -> None:
         self._spool = spool
         self._fresh = fresh
         self._target = target
+        self._size = size
         self._rows = rows
         self._scope = scope
-        self._then = then
+        self._note_publication = note
         self._is_cancelled = threading.Event()
         self.rows_written = 0
 
@@ -148,21 +159,25 @@ class Publishing:
 
     def _publish(self, write: Write | None) -> int:
         with file_errors(self._target):
+            cut(self._spool, self._size)
             if write is None:
-                check_target(self._target)
-                move_into_place(self._spool, self._target)
-                return 0
+                return self._publish_file(self._spool, 0)
             try:
-                undecodable = self._write(write)
-                check_target(self._target)
-                move_into_place(self._fresh, self._target)
+                return self._publish_file(self._fresh, self._write(write))
             except BaseException:
                 self._fresh.unlink(missing_ok=True)
                 raise
-            self._then(undecodable)
-            return undecodable
+
+    def _publish_file(self, file: Path, undecodable: int) -> int:
+        check_target(self._target)
+        self._note_publication(file, undecodable)
+        move_into_place(file, self._target)
+        return undecodable
 
     def _write(self, write: Write) -> int:
+        self._fresh.unlink(missing_ok=True)
+        self._fresh.touch()
+        give_rights_of(self._target, self._fresh)
         with contextlib.closing(read_batches(self._spool, self._note)) as batches:
             undecodable = write(batches, self._fresh, scope=self._scope)
         if self.rows_written != self._rows:
@@ -171,7 +186,6 @@ class Publishing:
                 "somebody else; begin anew with resume=False",
                 path=str(self._target),
             )
-        give_rights_of(self._target, self._fresh)
         sync_file(self._fresh)
         return undecodable
 

@@ -109,6 +109,24 @@ class Spool:
             os.close(descriptor)
 
 
+def cut(path: Path, size: int) -> None:
+    """Cut off of a spool what does not count.
+
+    Args:
+        path: The file.
+        size: How much of it counts.
+
+    Raises:
+        ExportError: There is less of it than counts, or it was changed by somebody else.
+        OSError: The file system objects.
+    """
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        _cut(descriptor, path, size)
+    finally:
+        os.close(descriptor)
+
+
 def _cut(descriptor: int, path: Path, size: int) -> None:
     if os.fstat(descriptor).st_size < size:
         raise ExportError(

@@ -152,7 +152,7 @@ class RunsWalk:
         async with aclosing(pages):
             async for page in pages:
                 place = _after(place, page.records, page.next_cursor)
-                yield Part(page.records, place, is_last=page.is_last)
+                yield Part(page.records, place, is_last=page.next_cursor is None)
                 del page
 
 
