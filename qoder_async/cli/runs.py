@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from qoder_async.cli.columns import RUN_COLUMNS
 from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
+from qoder_async.cli.export_commands import export, sync
 from qoder_async.cli.failures import usage
 from qoder_async.cli.fan_out_steps import Wanted
 from qoder_async.cli.fanning_out import show_fan_out
@@ -17,12 +18,18 @@ from qoder_async.cli.moments import read_moment
 from qoder_async.cli.output import make_output
 from qoder_async.cli.scope import AT_ONCE, Scope
 from qoder_async.cli.state_file import StateFile
+from qoder_async.cli.stats_command import stats
 from qoder_async.cli.terminal import is_terminal
+from qoder_async.cli.verify_command import verify
 from qoder_async.cli.waiting import DEFAULT_TIMEOUT, wait_for
 from qoder_async.cli.walking import Listed
 from qoder_async.cli.watching import Watch
 
 app = App(name="runs", help="What deployments have done and are doing.")
+app.command(export)
+app.command(sync)
+app.command(stats)
+app.command(verify)
 
 
 @app.command(name="list")

@@ -27,7 +27,7 @@ from qoder_async.export.checkpoint import (
 from qoder_async.export.fetching import Fetched, Fetching
 from qoder_async.export.files import file_errors
 from qoder_async.export.formats import choose_format
-from qoder_async.export.liveness import ends_everything
+from qoder_async.export.liveness import Liveness
 from qoder_async.export.lock import FileLock
 from qoder_async.export.progress import ExportReport
 from qoder_async.export.publishing import Publishing, check_target, writer_of
@@ -269,7 +269,7 @@ class _Export:
                 ),
                 known=known,
                 clock=self._clock,
-                ends_everything=partial(ends_everything, qoder=qoder, on_request=fetched.note_request),
+                liveness=Liveness(qoder, fetched.note_request, max_concurrency=max_concurrency),
                 forgives_absence=not isinstance(deployments, list),
             )
             ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)

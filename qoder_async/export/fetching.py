@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._http.retry import is_passing_error
 from qoder_async.concurrency import Workers, end
 from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from qoder_async._http.clock import Clock
     from qoder_async.concurrency import Handed
     from qoder_async.export.checkpoint import Filters
+    from qoder_async.export.liveness import Liveness
     from qoder_async.export.spool import Spool
     from qoder_async.export.walks import Part, Place, RunsWalk
 
@@ -137,7 +137,7 @@ class Fetching:
         walk_of: Gives the walk over a deployment's runs.
         known: The last ids that are in the spool of each deployment in ``fetched.places``.
         clock: Where time comes from.
-        ends_everything: Tells whether an error that ended the walk over one deployment's runs ends all others, too.
+        liveness: Tells whether an error that ended the walk over one deployment's runs ends all others, too.
         forgives_absence: Whether a deployment that the service does not know is one that has disappeared.
     """
 
@@ -150,7 +150,7 @@ class Fetching:
         walk_of: Callable[[str], RunsWalk],
         known: Mapping[str, Iterable[str]],
         clock: Clock,
-        ends_everything: Callable[[QoderError], Awaitable[bool]],
+        liveness: Liveness,
         forgives_absence: bool,
     ) -> None:
         self._fetched = fetched
@@ -159,11 +159,9 @@ class Fetching:
         self._walk_of = walk_of
         self._known = known
         self._clock = clock
-        self._ends_everything = ends_everything
+        self._liveness = liveness
         self._forgives_absence = forgives_absence
         self._is_saved, self._saved_at = True, clock.now()
-        self._in_vain = 0
-        self._most_in_vain = 0
 
     async def run(
         self,
@@ -182,7 +180,6 @@ class Fetching:
         Raises:
             QoderError: It cannot go on; what has come by the last checkpoint is safe.
         """
-        self._most_in_vain = 2 * max_concurrency
         workers = Workers(self._walk, self._unfinished(deployments), max_concurrency=max_concurrency)
         workers.start()
         is_whole = False
@@ -239,7 +236,7 @@ class Fetching:
             walk = self._walk_of(deployment_id)
             async with aclosing(walk.parts(start, known=self._known.get(deployment_id, ()))) as parts:
                 async for part in parts:
-                    self._in_vain = 0
+                    self._liveness.note_answer()
                     await hand_over((deployment_id, part)).wait()
                     del part
         except NotFoundError as error:
@@ -249,17 +246,12 @@ class Fetching:
                 log.warning("%s has disappeared: its runs are exported as far as they had come", deployment_id)
                 fetched.note_gone(deployment_id, str(error))
         except QoderError as error:
-            if await self._ends_everything(error) or self._is_one_too_many(error):
+            if await self._liveness.is_over(error):
                 raise
             log.warning("The runs of %s are incomplete: %s", deployment_id, error)
             fetched.failures[deployment_id] = error
         finally:
             fetched.current.pop(deployment_id, None)
-
-    def _is_one_too_many(self, error: QoderError) -> bool:
-        """Tell whether nothing at all came of many deployments in a row, each of which was waited for."""
-        self._in_vain += is_passing_error(error)
-        return self._in_vain > self._most_in_vain
 
     async def _write_if_due(self) -> None:
         if not self._is_saved and self._clock.now() - self._saved_at >= _SAVED_EVERY:

@@ -1,7 +1,10 @@
 """The demonstration and the simulator's announcement, in this process."""
 
+from functools import partial
+
 import pytest
 
+from qoder_async import export_runs
 from qoder_async._fanout_orders import AsTheyCome
 from qoder_async.cli.demo import scene
 from qoder_async.cli.simulate import World, _announce
@@ -40,6 +43,16 @@ def test_the_demo_fails_where_the_newest_do_not_come_first(cli, monkeypatch):
 
     assert result.code == 1
     assert result.out.splitlines()[-1].strip() == "does not hold: the newest first, over all of them"
+
+
+def test_the_demo_fails_where_an_export_does_not_go_on(cli, monkeypatch):
+    monkeypatch.setattr(scene, "RUNS", 2200)
+    monkeypatch.setattr("qoder_async.cli.demo.files.export_runs", partial(export_runs, resume=False))
+
+    result = cli("demo")
+
+    assert result.code == 1
+    assert result.out.splitlines()[-1].strip() == "does not hold: no page that had come was asked for again"
 
 
 def test_the_demo_needs_no_settings_and_heeds_none(cli, monkeypatch):

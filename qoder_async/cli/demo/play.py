@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from qoder_async.cli.demo.files import whole_histories
 from qoder_async.cli.demo.following import await_many, await_one, watch
 from qoder_async.cli.demo.lists import both_shapes, faults, long_history, page_size, resumption
 from qoder_async.cli.demo.many import many_deployments
@@ -50,6 +51,7 @@ async def run_demo() -> int:
                 await faults(stage, scene, requests)
                 await page_size(stage, scene)
                 await resumption(stage, scene, requests)
+                await whole_histories(stage, scene)
                 await many_deployments(stage, scene)
                 await await_one(stage, scene)
                 await await_many(stage, scene)

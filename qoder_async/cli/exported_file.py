@@ -1,0 +1,36 @@
+"""The file that a command reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qoder_async.cli.failures import usage
+from qoder_async.errors import ExportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_IS_NONE = " exists and is no export of runs"
+
+
+async def check_file(path: Path) -> None:
+    """Refuse a file that cannot be meant.
+
+    Args:
+        path: What was typed.
+
+    Raises:
+        Stop: There is none, or it is something else than an export.
+        ConfigurationError: The extra that its format takes is not installed.
+    """
+    from qoder_async.export.recognition import recognise  # noqa: PLC0415  only commands with a file pay for these
+    from qoder_async.export.threads import in_thread  # noqa: PLC0415
+
+    message = ""
+    try:
+        await in_thread(recognise, path)
+    except ExportError as error:
+        message = str(error)
+    if message:
+        name, is_none, _ = message.partition(_IS_NONE)
+        raise usage(f"{name} was made neither by: runs export, nor by: runs sync" if is_none else message)

@@ -1,0 +1,26 @@
+"""The common options of commands that show one report at their end."""
+
+from __future__ import annotations
+
+import attrs
+from cyclopts import Parameter
+
+from qoder_async.cli.common import Common, Flag
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class ReportingCommon(Common):
+    """The common options, of which ``--json`` means the report.
+
+    Attributes:
+        base_url: The service; absent, QODER_BASE_URL, then Qoder's own.
+        json: One JSON object at the end, and nothing else.
+        allow_insecure: Accept http:// to another machine.
+        timeout: Seconds for one attempt of a request.
+    """
+
+    json: Flag = False
+
+
+REPORTING = ReportingCommon()

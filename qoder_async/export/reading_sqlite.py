@@ -1,0 +1,100 @@
+"""Runs out of a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from qoder_async.export.compressed import DamagedError
+from qoder_async.export.seen import SeenRun, see_row, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_PATIENCE = 30.0
+"""Seconds that a sync may take for its transaction."""
+_FIRST = -(2**63)
+_RUNS = """
+SELECT rowid, id, deployment_id, time, coalesce(status, outcome), session_id,
+       error_type IS NOT NULL OR error_message IS NOT NULL, duration_ms, outcome_at,
+       CASE WHEN deployment_id IS NULL OR time IS NULL THEN raw END
+FROM runs WHERE rowid > ? ORDER BY rowid LIMIT ?
+"""
+_SCOPE = "SELECT value FROM info WHERE key = 'scope'"
+
+
+def read_sqlite(path: Path, most: int) -> Generator[list[SeenRun], None, None]:
+    """Read the runs of a SQLite file.
+
+    Args:
+        path: The file.
+        most: How many runs are given at a time.
+
+    Yields:
+        Some runs at a time.
+
+    Raises:
+        DamagedError: It is no longer what was written.
+    """
+    reason = ""
+    try:
+        with closing(_open(path)) as connection:
+            last = _FIRST
+            # One query for all would keep a sync waiting to its end.
+            while rows := connection.execute(_RUNS, (last, most)).fetchall():
+                last = rows[-1][0]
+                yield [_see(*row) for row in rows]
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        reason = str(error)
+    if reason:
+        raise DamagedError(reason)
+
+
+def read_sqlite_scope(path: Path) -> str | None:
+    """Read what was exported to a SQLite file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        JSON, ``None`` where it does not say.
+
+    Raises:
+        DamagedError: It is no longer what was written.
+    """
+    reason = ""
+    try:
+        with closing(_open(path)) as connection:
+            row = connection.execute(_SCOPE).fetchone()
+            return None if row is None else row[0]
+    except sqlite3.Error as error:
+        reason = str(error)
+    raise DamagedError(reason)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # Not for reading only: where a sync was killed, whoever opens the file first undoes what was left half-done.
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+
+def _see(
+    _rowid: int,
+    run_id: str | None,
+    deployment_id: str | None,
+    time: str | None,
+    status: str | None,
+    session_id: str | None,
+    has_error: int,
+    duration_ms: int | None,
+    outcome_at: str | None,
+    whole: str | bytes | None,
+) -> SeenRun:
+    state = state_of(status, has_error=bool(has_error), has_session=session_id is not None)
+    moment = None if time is None else datetime.fromisoformat(time)
+    if duration_ms is None and outcome_at is not None and moment is not None:
+        duration_ms = max(0, (datetime.fromisoformat(outcome_at) - moment) // timedelta(milliseconds=1))
+    return see_row(run_id, deployment_id, moment, state, duration_ms, whole)
