@@ -129,7 +129,19 @@ def floors(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def kills(session: nox.Session) -> None:
+    """Kill exports and syncs, 200 times in each format, then at each of their calls; what follows `--` goes to pytest.
+
+    `QODER_ASYNC_KILLS` may say another number, `QODER_ASYNC_KILLS_SEED` another seed than 1.
+    """
+    install_project(session, *requirements("test"))
+    environment = {"PYTHONSAFEPATH": "1", "QODER_ASYNC_KILLS": os.environ.get("QODER_ASYNC_KILLS", "200")}
+    options = ["-q", "-s", "-o", "faulthandler_timeout=0", *session.posargs]
+    session.run("python", "-m", "pytest", "tests/export/kills", *options, env=environment)
+
+
+@nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
     """Measure; what follows `--` goes to `python -m benchmarks`."""
-    install_project(session, *requirements("compare"), extras="")
+    install_project(session, *requirements("compare"), extras="parquet,zstd")
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from . import harness, import_time, report
 from .contenders import CONTENDERS, Contender
 from .data import SHAPES
+from .export import command as export_command
+from .export import report as export
 from .many import command as many_command
 from .many import report as many
 from .waiting import report as waiting
@@ -27,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plan, as_json = many_command.read(arguments[1:])
         summary = many.summary(plan, command, _say)
         print(json.dumps(summary, indent=2) if as_json else many.table(summary))
+    elif arguments[:1] == ["export"]:
+        wanted, as_json = export_command.read(arguments[1:])
+        summary = export.summary(wanted, command, _say)
+        print(json.dumps(summary, indent=2) if as_json else export.table(summary))
     else:
         _measure(_parser().parse_args(arguments), command)
 
@@ -52,12 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         description="walk: iterate over a long history, against other ways to do it. "
         "import: what importing the package costs. waiting: what it costs to wait for runs, and how late their "
         "ends are noticed, against a loop for each run. many: very many deployments, and one very long history "
-        "(`many --help`).",
+        "(`many --help`). export: whole histories in files (`export --help`).",
         epilog=f"Contenders: {names}. Each runs in a fresh process against a server in another; its clock "
         "starts after the imports and one warm-up page. Every walk must count every run, and in the first "
         "round one more walk, untimed, must find every id once.",
     )
-    parser.add_argument("benchmark", nargs="?", choices=["walk", "import", "waiting", "many"], default="walk")
+    parser.add_argument("benchmark", nargs="?", choices=["walk", "import", "waiting", "many", "export"], default="walk")
     parser.add_argument("--shape", choices=SHAPES, help="generation of the records (default: extended; waiting: both)")
     parser.add_argument("--runs", type=_positive, help="length of the history (default: 100000; waiting: 1000 runs)")
     parser.add_argument("--deployments", type=_positive, default=50, help="waiting: whose runs they are")

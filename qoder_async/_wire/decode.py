@@ -37,6 +37,7 @@ __all__ = [
     "WrongShapeError",
     "decode_json",
     "decode_record",
+    "decode_records",
     "open_page",
     "split_page",
 ]
@@ -122,18 +123,11 @@ class OpenPage(Generic[T]):
     def part(self, start: int, stop: int) -> Sequence[T | InvalidRecord]:
         """Decode some of the records, an `InvalidRecord` at the place of each that cannot be decoded."""
         raws = [bytes(piece) for piece in self.pieces[start:stop]]
-        records = _decode_at_once(raws, self.model)
-        if len(records) == len(raws):
-            return records
-        return [self._decode(raw, start + index) for index, raw in enumerate(raws)]
+        return decode_records(raws, self.model, start=start, token=self.token)
 
     def id_at(self, index: int) -> str | None:
         """Read the id of a record, as well as it can be read; `None` where it has none."""
         return read_id(bytes(self.pieces[index]))
-
-    def _decode(self, raw: bytes, index: int) -> T | InvalidRecord:
-        record = _decode_in_place(raw, self.model, index)
-        return _without(self.token, record) if isinstance(record, InvalidRecord) else record
 
 
 def open_page(body: bytes, model: type[T], token: Redacted) -> OpenPage[T]:
@@ -171,6 +165,26 @@ def split_page(body: bytes) -> SplitPage:
         envelope.has_more,
         envelope.next_page or None,
     )
+
+
+def decode_records(
+    raws: list[bytes], model: type[T], *, start: int = 0, token: Redacted | None = None
+) -> Sequence[T | InvalidRecord]:
+    """Decode records, an `InvalidRecord` at the place of each that cannot be decoded.
+
+    Args:
+        raws: The bytes sent for each.
+        model: What they are.
+        start: The place of the first of them in their page.
+        token: The token that the request carried, which a service may echo.
+    """
+    records = _decode_at_once(raws, model)
+    if len(records) == len(raws):
+        return records
+    found = [_decode_in_place(raw, model, start + index) for index, raw in enumerate(raws)]
+    if token is None:
+        return found
+    return [_without(token, record) if isinstance(record, InvalidRecord) else record for record in found]
 
 
 def decode_record(body: bytes, model: type[T]) -> T:

@@ -5,9 +5,10 @@ import asyncio
 import inspect
 import pkgutil
 import re
+import sqlite3
 import textwrap
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ async def execute(code: str, names: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch):
-    """A service with a deployment of 250 runs, found through the environment."""
+async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A service with a deployment of 250 runs, found through the environment; files go to an empty folder."""
+    monkeypatch.chdir(tmp_path)
     async with Simulator(shape="extended", seed=7, clock=AcceleratedClock(600)) as sim:
         deployment = sim.add_deployment(name="nightly", max_concurrent=100)
         sim.add_runs(deployment, 250)
@@ -98,7 +100,31 @@ async def test_readme(world, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(names["everything"]) == len(set(names["everything"])) >= 250
     assert names["walk"].progress.deployments_total == 1
     assert names["outcome"].value.name == "nightly"
+    assert names["checked"].is_complete
+    assert names["report"].rows >= 250
+    assert_queries_answer(Path("runs.db"), deployment)
     assert "not_found" not in capsys.readouterr().err
+
+
+def assert_queries_answer(file: Path, deployment: str) -> None:
+    queries = [
+        text
+        for block in re.findall(r"^```sql\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        for text in block.split(";")
+    ]
+    with closing(sqlite3.connect(file)) as connection:
+        by_deployment, failed_by_day, newest_errors = (
+            connection.execute(query).fetchall() for query in queries if query.strip()
+        )
+        whole = connection.execute(
+            "SELECT count(*), sum(status = 'completed'), sum(status = 'failed') FROM runs"
+        ).fetchone()
+    ((name, runs, success),) = by_deployment
+    assert (name, runs) == (deployment, whole[0])
+    assert success == pytest.approx(whole[1] / whole[0])
+    assert sum(failed for _, failed in failed_by_day) == whole[2] > 0
+    assert len(newest_errors) == 10
+    assert all(message and version == 1 for _, message, version in newest_errors)
 
 
 EXAMPLES = documented()

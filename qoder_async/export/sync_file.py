@@ -1,0 +1,133 @@
+"""A sync's file as it is opened: a new one, one that was synced before, or one that an export has made."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from qoder_async.errors import ExportError
+from qoder_async.export.columns import as_text
+from qoder_async.export.files import file_errors, move_into_place, sync_file
+from qoder_async.export.publishing import check_target
+from qoder_async.export.recognition import recognise
+from qoder_async.export.sqlite_schema import INDEXES, MARKS, TABLES, VERSION
+from qoder_async.export.sync_plan import SAFE_AGE, Mark, State, earlier_by
+from qoder_async.export.sync_store import PATIENCE, SyncStore, sqlite_errors
+from qoder_async.export.sync_tables import SYNC_TABLES, WRITE_STATE, state_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CACHE_KIB = 48_000
+"""Ids and times come in no order, so that every row is written into several pages of the file."""
+
+
+def open_store(path: Path) -> SyncStore:
+    """Open a file to sync it; where there is none it is made.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The open file.
+
+    Raises:
+        ExportError: It cannot be written, or is something else than a file of all runs of deployments.
+    """
+    check_target(path)
+    if not path.exists() or not path.stat().st_size:
+        _make(path)
+    elif (kind := recognise(path)) != "sqlite":
+        raise ExportError(
+            f"{path} is an export in the format {kind}, and a sync takes SQLite: choose another name, such as runs.db",
+            path=str(path),
+        )
+    with sqlite_errors(path):
+        connection = _connect(path)
+        try:
+            _check_version(connection, path)
+            _adopt(connection, path)
+            return SyncStore(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Threads take turns, and transactions are begun by hand.
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+def _make(path: Path) -> None:
+    """Make a file without runs; it has its name once it is whole."""
+    fresh = path.with_name(f"{path.name}.writing")
+    with file_errors(path), sqlite_errors(path):
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+            for statement in ("BEGIN", *TABLES, *INDEXES, *SYNC_TABLES, *MARKS):
+                connection.execute(statement)
+            scope = json.dumps({"deployments": [], "triggered_after": None, "triggered_before": None})
+            connection.execute("INSERT INTO info VALUES ('scope', ?)", (scope,))
+            connection.execute("COMMIT")
+        sync_file(fresh)
+        move_into_place(fresh, path)
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise ExportError(
+            f"{path} was made by a later version of this library (its tables are of version {version}, this one "
+            f"knows {VERSION}): upgrade qoder-async",
+            path=str(path),
+        )
+
+
+def _adopt(connection: sqlite3.Connection, path: Path) -> None:
+    """Give a file that an export has made the tables of a sync; everything in it is known then."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_state'").fetchone() is not None:
+        return
+    _check_scope(connection, path)
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        for statement in SYNC_TABLES:
+            connection.execute(statement)
+        states = [(deployment, *state_values(State(mark))) for deployment, mark in _marks(connection)]
+        connection.executemany(WRITE_STATE, states)
+
+
+def _check_scope(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
+    scope = None
+    with suppress(ValueError, TypeError):
+        scope = json.loads(found[0])
+    if not isinstance(scope, dict) or "deployments" not in scope:
+        raise ExportError(f"{path} does not say what was exported to it: sync to a new file", path=str(path))
+    if scope.get("triggered_after") is not None or scope.get("triggered_before") is not None:
+        raise ExportError(
+            f"{path} is an export of some time only ({scope.get('triggered_after') or 'the beginning'} to "
+            f"{scope.get('triggered_before') or 'the end'}): sync to a new file",
+            path=str(path),
+        )
+
+
+def _marks(connection: sqlite3.Connection) -> Iterator[tuple[str, Mark | None]]:
+    """Find the mark of each deployment: the export began no earlier than its newest run was triggered."""
+    newest = connection.execute(
+        "SELECT deployment_id, max(time) FROM runs WHERE deployment_id IS NOT NULL AND time IS NOT NULL GROUP BY 1"
+    ).fetchall()
+    for deployment_id, time in newest:
+        settled = as_text(earlier_by(datetime.fromisoformat(time), SAFE_AGE))
+        mark = connection.execute(
+            "SELECT id, time FROM runs WHERE deployment_id = ? AND time <= ? AND id IS NOT NULL"
+            " ORDER BY time DESC LIMIT 1",
+            (deployment_id, settled),
+        ).fetchone()
+        yield deployment_id, None if mark is None else Mark(mark[0], datetime.fromisoformat(mark[1]))

@@ -1,0 +1,75 @@
+"""What the rows of a file say of their runs: which have ended, and which may be replaced. In Python and in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from qoder_async.export.columns import NAMES
+from qoder_async.models import RunStatus
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from qoder_async.export.columns import Row
+
+_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED)
+_GOING_ON = (RunStatus.PENDING, RunStatus.RUNNING)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f"'{word!s}'" for word in words)
+
+
+_NO_ERROR = "error_type IS NULL AND error_message IS NULL"
+
+UNFINISHED = (
+    f"(status IN ({_listed(_GOING_ON)}) OR (status NOT IN ({_listed(_GOING_ON + _ENDED)}) AND completed_at IS NULL))"
+)
+"""In SQL: the record says that the run goes on. A lean one never says so, and does not change once it is a few minutes
+old, so that the look-back is enough for it."""
+
+UNJUDGED = (
+    f"(status IS NULL AND outcome IS NULL AND created_at IS NOT NULL AND (session_id IS NOT NULL OR NOT ({_NO_ERROR})))"
+)
+"""In SQL: a lean run without an outcome."""
+
+
+class Facts(NamedTuple):
+    """What a row says of its run; each is ``None`` where the row has nothing."""
+
+    status: object
+    completed_at: object
+    session_id: object
+    error_type: object
+    error_message: object
+    created_at: object
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """Take them from a row as ``UPSERT`` takes it."""
+        return cls(*(row[index] for index in _PLACES))
+
+    @property
+    def has_ended(self) -> bool | None:
+        """Whether the run has ended, as ``DeploymentRun.is_terminal`` says it."""
+        if self.status is None:
+            has_error = self.error_type is not None or self.error_message is not None
+            return True if has_error and self.session_id is None else None
+        return self.status in _ENDED or (self.status not in _GOING_ON and self.completed_at is not None)
+
+    def may_replace(self, kept: Facts) -> bool:
+        """Tell whether a record that came may take the place of the one that is kept.
+
+        Args:
+            kept: The same of that one.
+
+        Returns:
+            False where an ended run would go on again, as a stale copy of the service says, or where what came cannot
+            be read any more.
+        """
+        if self.created_at is None:
+            return kept.created_at is None
+        return bool(self.has_ended) or not kept.has_ended
+
+
+_PLACES = [NAMES.index(name) for name in Facts._fields]

@@ -1,0 +1,304 @@
+"""``sync_runs``: a SQLite file that is kept up to date."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, aclosing
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from qoder_async._deployment_ids import check_deployments, ids_of
+from qoder_async._fanout_orders import is_everybodys
+from qoder_async._http.retry import is_passing_error
+from qoder_async._patience import PATIENCE
+from qoder_async._wire.decode import decode_record
+from qoder_async._wire.ids import is_id
+from qoder_async.concurrency import Workers
+from qoder_async.errors import AuthenticationError, ConfigurationError, ExportError, NotFoundError, QoderError
+from qoder_async.export.exporting import check_path
+from qoder_async.export.lock import FileLock
+from qoder_async.export.outcomes import Outcomes
+from qoder_async.export.progress import SyncReport
+from qoder_async.export.sync_changes import Change
+from qoder_async.export.sync_deployment import DeploymentSync
+from qoder_async.export.sync_tally import Tally, Telling
+from qoder_async.export.sync_turns import FileInTurns
+from qoder_async.export.threads import in_thread
+from qoder_async.models import DeploymentRun
+from qoder_async.options import whole_number
+from qoder_async.paging import Pager
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from pathlib import Path
+
+    from qoder_async._deployment_ids import Deployments
+    from qoder_async.client import AsyncQoder
+    from qoder_async.concurrency import Handed
+    from qoder_async.export.progress import OnProgress
+    from qoder_async.export.sync_store import SyncStore
+    from qoder_async.models import Deployment
+
+T = TypeVar("T")
+
+_ENOUGH = 5_000
+"""How many runs are written at once."""
+_UNJUDGED_AT_ONCE = 200
+_MOST_NAMED = 5
+
+log = logging.getLogger("qoder_async")
+
+
+async def sync_runs(
+    qoder: AsyncQoder,
+    path: str | os.PathLike[str],
+    *,
+    deployments: Deployments | None = None,
+    outcomes: bool = False,
+    max_concurrency: int = 8,
+    on_progress: OnProgress | None = None,
+) -> SyncReport:
+    """Bring a SQLite file of runs up to date, or make it.
+
+    Each deployment's list is read from its newest run down to what is known, with a look-back of 5 minutes for runs
+    that become visible late. Runs that had not ended when last seen are read again, those close to each other in the
+    list with one request. What is known stands in the file beside the runs and is written together with them, so that
+    a sync that ends early, for whatever reason, is gone on with by the next one: no run is lost and none is in the file
+    twice. Runs that are triggered meanwhile are in the file after this sync or after the next one.
+
+    Args:
+        qoder: The client.
+        path: The file: one that a sync has made, or an export of whole histories to SQLite. It is made where there is
+            none; any other file is refused. While it is synced, other programs may read it for a few seconds at a time.
+        deployments: Whose runs: ids, deployments, or a pager of them. ``None`` for all, archived ones included.
+        outcomes: Find out from their sessions how lean runs went, which have no status: in the columns ``outcome``,
+            ``outcome_at``, ``outcome_error_type``, ``outcome_error_message`` and ``stop_reason``. This takes a request
+            for each run that has ended since, and up to three for one that goes on.
+        max_concurrency: How many deployments are read at once.
+        on_progress: Is called with an ``ExportProgress`` now and then; may be async. What it raises ends the sync.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ConfigurationError: An argument cannot be meant.
+        ExportError: The file does not fit, the disk is full, somebody else is at the file, or deployments failed
+            (``error.failures``): the others are up to date then.
+        QoderError: The token is refused, or the service was down for 5 minutes; what came is in the file.
+
+    Example:
+        ```python
+        report = await sync_runs(qoder, "runs.db")
+        print(report.new, report.updated)
+        ```
+    """
+    target = check_path(path)
+    if not isinstance(outcomes, bool):
+        raise ConfigurationError(f"outcomes must be True or False, got {outcomes!r}")
+    whole_number(max_concurrency, "max_concurrency", minimum=1)
+    source = None if deployments is None else check_deployments(deployments)
+    with FileLock(target), ExitStack() as opened:
+        file = FileInTurns(await in_thread(_open, target, opened))
+        sync = _Sync(qoder, target, file, source, outcomes=outcomes, on_progress=on_progress)
+        return await sync.run(max_concurrency)
+
+
+def _open(path: Path, opened: ExitStack) -> SyncStore:
+    """Open the file, to be closed also where whoever wanted it is gone by then."""
+    from qoder_async.export.sync_file import open_store  # noqa: PLC0415  only those who sync pay for sqlite3
+
+    store = open_store(path)
+    opened.callback(store.close)
+    return store
+
+
+class _Sync:
+    """A sync of one file.
+
+    Args:
+        qoder: The client.
+        path: The file.
+        file: The same, open.
+        deployments: The deployments, ``None`` for all.
+        outcomes: Whether to find out how lean runs went.
+        on_progress: What is told how far it is.
+    """
+
+    def __init__(
+        self,
+        qoder: AsyncQoder,
+        path: Path,
+        file: FileInTurns,
+        deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment] | None,
+        *,
+        outcomes: bool,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._path = path
+        self._file = file
+        self._wants_all = deployments is None
+        self._are_named = deployments is not None and not isinstance(deployments, Pager)
+        self._deployments = qoder.deployments.list(include_archived=True) if deployments is None else deployments
+        self._wants_outcomes = outcomes
+        self._transport = qoder._transport  # noqa: SLF001  the client is ours
+        self._clock = self._transport.clock
+        self._tally = Tally()
+        self._outcomes = Outcomes(self._transport, self._tally.note_request)
+        self._tell = Telling(self._tally, on_progress, self._clock)
+        self._heard_at = self._clock.now()
+
+    async def run(self, max_concurrency: int) -> SyncReport:
+        """Do it.
+
+        Args:
+            max_concurrency: How many deployments are read at once.
+
+        Returns:
+            What was done.
+        """
+        began, tally, file = self._clock.now(), self._tally, self._file
+        if self._wants_all or isinstance(self._deployments, list):
+            await self._note_scope()
+        await self._write_all(Workers(self._sync, self._wanted(), max_concurrency=max_concurrency))
+        await self._note_scope()
+        if self._wants_outcomes:
+            await file(file.store.prepare_outcomes)
+            await self._write_all(Workers(self._judge, self._unjudged(), max_concurrency=max_concurrency))
+        await self._tell(at_once=True)
+        if tally.failures:
+            raise self._incomplete()
+        return SyncReport(
+            path=str(self._path),
+            rows=await file(file.store.count_runs),
+            new=tally.new,
+            updated=tally.updated,
+            unfinished=await file(file.store.count_unfinished, outcomes=self._wants_outcomes),
+            deployments=len(tally.done),
+            gone=MappingProxyType(tally.gone),
+            requests=tally.requests,
+            seconds=self._clock.now() - began,
+        )
+
+    async def _note_scope(self) -> None:
+        """Note what the file is about: first as far as the caller has said it, in the end as it came."""
+        named = self._deployments if isinstance(self._deployments, list) else self._tally.done
+        ids = [each for each in named if isinstance(each, str)]
+        await self._file(self._file.store.note_scope, None if self._wants_all else ids)
+
+    async def _write_all(self, workers: Workers[T, Change]) -> None:
+        """Write what workers hand over, together what has come meanwhile."""
+        workers.start()
+        try:
+            while (handed := await workers.take()) is not None:
+                changes: list[Change] = []
+                rows = 0
+                while handed is not None:
+                    changes.append(handed.value)
+                    rows += len(handed.value.lines)
+                    handed.release()
+                    handed = workers.take_at_once() if rows < _ENOUGH else None
+                self._tally.note_written(await self._file(self._file.store.write, changes))
+                await self._tell()
+        finally:
+            await workers.aclose()
+
+    # The deployments
+
+    async def _wanted(self) -> AsyncGenerator[str, None]:
+        """Give the deployments: those that are listed, and those of the file that are not any more."""
+        tally, listed = self._tally, set[str]()
+        ids = ids_of(self._deployments, on_request=tally.note_request, on_total=tally.note_total)
+        async with aclosing(ids):
+            async for deployment_id in ids:
+                listed.add(deployment_id)
+                yield deployment_id
+        if not self._wants_all:
+            return
+        for deployment_id, gone in await self._file(self._file.store.deployments):
+            if deployment_id in listed:
+                continue
+            if gone is not None:
+                tally.gone[deployment_id] = gone
+            elif is_id(deployment_id):
+                tally.note_total((tally.deployments_total or 0) + 1)
+                yield deployment_id
+
+    async def _sync(self, deployment_id: str, hand_over: Callable[[Change], Handed[Change]]) -> None:
+        tally = self._tally
+        tally.current[deployment_id] = None
+        standing = await self._file(self._file.store.standing, deployment_id)
+
+        async def write(change: Change) -> None:
+            self._heard_at = self._clock.now()
+            tally.note_lines(change.lines)
+            await hand_over(change).wait()
+
+        sync = DeploymentSync(
+            deployment_id, standing, file=self._file, transport=self._transport, tally=tally, write=write
+        )
+        try:
+            await sync.run()
+        except NotFoundError as error:
+            if self._are_named and not standing.has_runs:
+                self._give_up(deployment_id, error)
+                return
+            log.warning("%s is gone: its runs stay as they are", deployment_id)
+            tally.gone[deployment_id] = str(error)
+            hand_over(Change(deployment_id=deployment_id, state=attrs.evolve(sync.state, gone=str(error))))
+        except QoderError as error:
+            if self._ends_everything(error):
+                raise
+            self._give_up(deployment_id, error)
+            return
+        finally:
+            tally.current.pop(deployment_id, None)
+        tally.done[deployment_id] = None
+
+    def _ends_everything(self, error: QoderError) -> bool:
+        if is_everybodys(error) or isinstance(error, AuthenticationError | ExportError):
+            return True
+        # Nothing at all has come for as long as patience lasts: the service is down.
+        return is_passing_error(error) and self._clock.now() - self._heard_at >= PATIENCE
+
+    def _give_up(self, deployment_id: str, error: QoderError) -> None:
+        log.warning("The runs of %s are not up to date: %s", deployment_id, error)
+        self._tally.failures[deployment_id] = error
+        self._tally.done.pop(deployment_id, None)
+
+    def _incomplete(self) -> ExportError:
+        failures = self._tally.failures
+        told = [f"{deployment_id}: {error}" for deployment_id, error in failures.items()]
+        more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        return ExportError(
+            f"{self._path} is not up to date, because {len(failures)} of {len(failures) + len(self._tally.done)} "
+            f"deployments failed ({'; '.join(told[:_MOST_NAMED])}{more}): all others are, and the next sync goes on",
+            path=str(self._path),
+            failures=failures,
+        )
+
+    # How lean runs went
+
+    async def _unjudged(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        """Give the lean runs without an outcome."""
+        for deployment_id in [each for each in self._tally.done if each not in self._tally.gone]:
+            last = ""
+            while runs := await self._file(self._file.store.unjudged, deployment_id, last, _UNJUDGED_AT_ONCE):
+                for _, line in runs:
+                    yield deployment_id, line
+                last = runs[-1][0]
+
+    async def _judge(self, run: tuple[str, bytes], hand_over: Callable[[Change], Handed[Change]]) -> None:
+        deployment_id, line = run
+        try:
+            judged = await self._outcomes.of(decode_record(line, DeploymentRun))
+        except QoderError as error:
+            if self._ends_everything(error) or is_passing_error(error):
+                raise
+            self._give_up(deployment_id, error)
+        else:
+            self._heard_at = self._clock.now()
+            if judged is not None:
+                hand_over(Change(deployment_id=deployment_id, judged=[judged]))

@@ -1,0 +1,375 @@
+"""What fails: one deployment alone, or the service itself; what came of the others is kept."""
+
+from __future__ import annotations
+
+import json
+from itertools import cycle
+
+import pytest
+from core_support import (
+    ALWAYS,
+    BOTH,
+    DEPLOYMENTS,
+    RUNS,
+    SIZES,
+    TOKEN,
+    add,
+    assert_same,
+    assert_whole,
+    ids,
+    is_later_page,
+    later_pages_of,
+    lines_of,
+    of,
+    served,
+    tick,
+)
+
+from qoder_async import (
+    APIConnectionError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ExportError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResponseDecodeError,
+    RetryPolicy,
+    ServerError,
+)
+
+PAGES = sum(max(1, -(-size // 5)) for size in SIZES)
+"""Requests for the runs of a world of ``SIZES``."""
+ONCE = RetryPolicy(attempts=1)
+KEPT = ["runs.jsonl.checkpoint", "runs.jsonl.spool"]
+
+FOR_GOOD = {
+    "400": ("status", {"status": 400}, BadRequestError),
+    "403": ("status", {"status": 403}, PermissionDeniedError),
+    "501": ("status", {"status": 501}, Exception),
+    "a list of something else": ("garbage", {"body": '{"data":5}'}, ResponseDecodeError),
+}
+FOR_EVER = {
+    "500": ("status", {"status": 500}, ServerError),
+    "503": ("status", {"status": 503}, ServerError),
+    "resets": ("reset", {}, APIConnectionError),
+    "HTML": ("garbage", {"html": True}, ResponseDecodeError),
+    "truncated": ("truncate", {}, APIConnectionError),
+}
+
+
+def asked_once(on, bad):
+    """How many pages the good ones have been asked for."""
+    return sum(on.asked(one) for one in on.sim.deployment_ids() if one not in bad)
+
+
+# One deployment
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("kind", "where"), [("400", of), *[(kind, where) for kind in list(FOR_GOOD)[1:] for where in (of, later_pages_of)]]
+)
+async def test_a_deployment_that_fails_for_good_stops_nobody(tmp_path, shape, where, kind):
+    fault, details, becomes = FOR_GOOD[kind]
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        bad = [one for one in on.sim.deployment_ids() if len(on.sim.run_ids(one)) in (12, 25)]
+        for one in bad:
+            on.sim.faults.add(fault, when=where(one), times=ALWAYS, **details)
+        for _ in range(2):
+            with pytest.raises(ExportError, match=r"2 of 8 deployments failed.*the same call asks only") as caught:
+                await on.export()
+            assert set(caught.value.failures) == set(bad)
+            assert all(isinstance(error, becomes) for error in caught.value.failures.values())
+            assert f"{bad[0]}: " in str(caught.value)
+            assert caught.value.path == str(on.target)
+            assert on.names == KEPT
+        on.sim.faults.clear()
+        assert asked_once(on, bad) == PAGES - 3 - 5
+        before = on.requests
+        report = await on.export()
+        assert_whole(on)
+        # Asked for only what is missing, and the list.
+        assert on.requests - before == report.requests == 1 + 3 + 5 - (2 if where is later_pages_of else 0)
+        assert report.resumed_rows == sum(SIZES) - 12 - 25 + (10 if where is later_pages_of else 0)
+
+
+@pytest.mark.parametrize("retry", [RetryPolicy(), ONCE])
+@pytest.mark.parametrize("kind", FOR_EVER)
+async def test_one_poison_deployment_among_slow_ones(tmp_path, kind, retry):
+    """It is given up after 5 minutes, while the others still go on."""
+    fault, details, becomes = FOR_EVER[kind]
+    async with served(tmp_path, "lean", sizes=SIZES, virtual=True, retry=retry) as on:
+        poison, *_ = on.sim.deployment_ids()
+
+        def slowly(progress):
+            return on.clock.sleep(25)
+
+        on.sim.faults.add(fault, when=of(poison), times=ALWAYS, **details)
+        with pytest.raises(ExportError, match="1 of 8 deployments failed") as caught:
+            await on.export(on_progress=slowly)
+        assert set(caught.value.failures) == {poison}
+        assert isinstance(caught.value.failures[poison], becomes)
+        assert 300 <= on.clock.elapsed < 500
+        assert asked_once(on, [poison]) == PAGES - 3
+        on.sim.faults.clear()
+        report = await on.export()
+        assert_whole(on)
+        assert report.requests == 1 + 3
+
+
+@pytest.mark.parametrize("sizes", [SIZES, (3,)])
+async def test_one_poison_deployment_among_quick_ones(tmp_path, sizes):
+    """All others are whole long before it is given up."""
+    async with served(tmp_path, sizes=sizes, virtual=True) as on:
+        poison, *_ = on.sim.deployment_ids()
+        on.sim.faults.add("status", status=500, when=of(poison), times=ALWAYS)
+        with pytest.raises(ExportError, match=f"1 of {len(sizes)} deployments failed") as caught:
+            await on.export()
+        assert set(caught.value.failures) == {poison}
+        assert on.clock.elapsed < 400
+
+
+@pytest.mark.parametrize("max_concurrency", [1, 3])
+async def test_poison_deployments_that_take_all_places(tmp_path, max_concurrency):
+    """Whoever comes after them gets a turn, in this call or one of the next."""
+    async with served(tmp_path, sizes=SIZES, virtual=True) as on:
+        poison = on.sim.deployment_ids()[:max_concurrency]
+        on.sim.faults.add("status", status=500, when=of(*poison), times=ALWAYS)
+        for _ in range(3):
+            with pytest.raises((ExportError, ServerError)):
+                await on.export(max_concurrency=max_concurrency)
+        assert len(lines_of(on.beside("spool"))) == len(ids(on)) - len(ids(on, poison))
+
+
+@BOTH
+async def test_failures_that_pass_are_not_noticed(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES, virtual=True) as on:
+        for fault, details, _ in FOR_EVER.values():
+            on.sim.faults.add(fault, share=0.1, **details)
+        report = await on.export()
+        assert_whole(on)
+        assert report.requests == on.requests > PAGES + 1
+        assert on.clock.elapsed < 300
+
+
+async def test_more_failures_than_one_wants_to_read_of(tmp_path):
+    async with served(tmp_path, sizes=[1] * 9) as on:
+        on.sim.faults.add("status", status=403, route=RUNS, times=ALWAYS)
+        with pytest.raises(ExportError, match=r"9 of 9 deployments failed.*; and 4 more") as caught:
+            await on.export()
+        assert len(caught.value.failures) == 9
+        assert str(caught.value).count("dep_") == 5
+
+
+# The service
+
+
+@pytest.mark.parametrize(("kind", "shape"), list(zip(FOR_EVER, cycle(["extended", "lean"]), strict=False)))
+async def test_a_service_that_dies_ends_it_once_after_five_minutes(tmp_path, kind, shape):
+    fault, details, becomes = FOR_EVER[kind]
+    async with served(tmp_path, shape, sizes=SIZES * 2, virtual=True) as on:
+        on.sim.faults.add(fault, when=lambda _: on.requests > 12, times=ALWAYS, **details)
+        with pytest.raises(becomes) as caught:
+            await on.export(max_concurrency=4)
+        assert not isinstance(caught.value, ExportError)
+        assert 300 <= on.clock.elapsed < 400
+        # Nobody has begun with a deployment after the first was given up.
+        assert len({request.path for request in on.sim.requests.of(RUNS)}) <= 12 + 4
+        assert on.names == KEPT
+        rows = len(lines_of(on.beside("spool")))
+        assert rows > 0
+        on.sim.faults.clear()
+        before = on.requests
+        report = await on.export()
+        assert_whole(on)
+        assert report.resumed_rows == rows
+        assert on.requests - before <= 2 * PAGES + 1 - 9
+
+
+@BOTH
+async def test_a_service_that_is_away_for_a_while(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES, virtual=True) as on:
+        on.sim.faults.add("status", status=503, when=lambda _: on.requests > 4 and on.clock.elapsed < 290, times=ALWAYS)
+        await on.export()
+        assert_whole(on)
+        assert 290 <= on.clock.elapsed < 400
+
+
+async def test_the_list_of_deployments_has_patience_too(tmp_path):
+    async with served(tmp_path, sizes=SIZES, virtual=True) as on:
+        on.sim.faults.add("status", status=503, route=DEPLOYMENTS, when=lambda _: on.clock.elapsed < 200, times=ALWAYS)
+        await on.export()
+        assert_whole(on)
+        assert 200 <= on.clock.elapsed < 300
+
+
+async def test_a_list_of_deployments_that_never_comes(tmp_path):
+    async with served(tmp_path, sizes=SIZES, virtual=True) as on:
+        on.sim.faults.add("status", status=503, route=DEPLOYMENTS, when=is_later_page, times=ALWAYS)
+        with pytest.raises(ServerError):
+            await on.export(deployments=on.qoder.deployments.list(page_size=3))
+        assert 300 <= on.clock.elapsed < 400
+        # What was listed before is kept.
+        assert_same(lines_of(on.beside("spool")), on.all_sent(on.sim.deployment_ids()[:3]))
+        on.sim.faults.clear()
+        report = await on.export(deployments=on.qoder.deployments.list(page_size=3))
+        assert_whole(on)
+        assert report.resumed_rows == len(ids(on, on.sim.deployment_ids()[:3]))
+
+
+@BOTH
+@pytest.mark.parametrize("requests", [0, 1, 5])
+async def test_a_token_that_is_refused_ends_it_at_once(tmp_path, shape, requests):
+    async with served(tmp_path, shape, sizes=SIZES, virtual=True) as on:
+        on.sim.faults.add("status", status=401, when=lambda _: on.requests > requests, times=ALWAYS)
+        with pytest.raises(AuthenticationError):
+            await on.export(max_concurrency=2)
+        assert on.clock.elapsed == 0
+        assert on.requests <= requests + 2 * 2 + 1
+        assert on.names == KEPT
+        on.sim.faults.clear()
+        report = await on.export()
+        assert_whole(on)
+        assert (report.resumed_rows > 0) is (requests > 2)
+
+
+async def test_a_client_that_is_closed_meanwhile(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+
+        async def close(_):
+            await on.qoder.aclose()
+
+        with pytest.raises(ClientClosedError):
+            await on.export(on_progress=close, max_concurrency=1)
+        assert on.names == KEPT
+        assert len(lines_of(on.beside("spool"))) > 0
+
+
+# Deployments that go away
+
+
+def not_found_from(on, deployment_id, first, **details):
+    """Answer 404 from this request for its runs on, counted from 1."""
+    on.sim.faults.add("status", status=404, when=of(deployment_id), nth=first, times=ALWAYS, **details)
+
+
+@BOTH
+async def test_a_deployment_that_is_deleted_half_way(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        (lost,) = [one for one in on.sim.deployment_ids() if len(on.sim.run_ids(one)) == 25]
+        not_found_from(on, lost, 3)
+        report = await on.export()
+        assert set(report.gone) == {lost}
+        assert "not found" in report.gone[lost].lower()
+        assert report.rows == sum(SIZES) - 15
+        came = [on.sent(run_id) for run_id in on.sim.run_ids(lost)[:10]]
+        others = [one for one in on.sim.deployment_ids() if one != lost]
+        assert_same(lines_of(on.target), came + on.all_sent(others))
+        assert on.names == ["runs.jsonl"]
+
+
+@BOTH
+async def test_a_deployment_that_is_deleted_before_its_first_page(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        lost = on.sim.deployment_ids()[4]
+        not_found_from(on, lost, 1)
+        report = await on.export()
+        assert set(report.gone) == {lost}
+        others = [one for one in on.sim.deployment_ids() if one != lost]
+        assert_whole(on, others)
+
+
+async def test_a_named_deployment_that_is_deleted_half_way_has_disappeared(tmp_path):
+    async with served(tmp_path, sizes=(25, 3)) as on:
+        lost = on.sim.deployment_ids()[1]
+        not_found_from(on, lost, 2)
+        report = await on.export(deployments=on.sim.deployment_ids())
+        assert (set(report.gone), report.rows) == ({lost}, 8)
+
+
+async def test_a_named_deployment_that_is_deleted_between_two_calls_has_disappeared(tmp_path):
+    """What had come of it stays."""
+    async with served(tmp_path, sizes=(25, 3)) as on:
+        lost, other = reversed(on.sim.deployment_ids())
+        on.sim.faults.add("status", status=403, when=later_pages_of(lost), times=ALWAYS)
+        with pytest.raises(ExportError):
+            await on.export(deployments=[lost, other])
+        on.sim.faults.clear()
+        not_found_from(on, lost, 1)
+        report = await on.export(deployments=[lost, other])
+        assert (set(report.gone), report.rows) == ({lost}, 8)
+        assert_same(
+            lines_of(on.target), [on.sent(run_id) for run_id in on.sim.run_ids(lost)[:5]] + on.all_sent([other])
+        )
+
+
+async def test_a_deployment_that_has_disappeared_is_not_asked_for_again(tmp_path):
+    async with served(tmp_path, sizes=(25, 3, 7)) as on:
+        lost, bad, _ = on.sim.deployment_ids()
+        not_found_from(on, lost, 1)
+        on.sim.faults.add("status", status=403, when=of(bad), times=ALWAYS)
+        for _ in range(2):
+            with pytest.raises(ExportError):
+                await on.export()
+        assert on.asked(lost) == 1
+        on.sim.faults.clear()
+        report = await on.export()
+        assert set(report.gone) == {lost}
+        assert on.asked(lost) == 1
+
+
+@BOTH
+async def test_a_deployment_that_is_archived_half_way(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        (one,) = [one for one in on.sim.deployment_ids() if len(on.sim.run_ids(one)) == 25]
+
+        async def archive(_):
+            if on.asked(one) and not on.sim.deployment(one)["archived_at"]:
+                await on.qoder.deployments.archive(one)
+
+        tick(on)
+        report = await on.export(on_progress=archive, max_concurrency=1)
+        assert on.sim.deployment(one)["archived_at"]
+        assert_whole(on)
+        assert dict(report.gone) == {}
+
+
+ODD_REASONS = {
+    "half a surrogate": b'{"type":"error","error":{"type":"not_found_error","message":"\\ud800"}}',
+    "no UTF-8": b'{"type":"error","error":{"type":"not_found_error","message":"\xff"}}',
+    "a control character": b'{"type":"error","error":{"type":"not_found_error","message":"\x00\n"}}',
+    "HTML": b"<html>\xff\xfe",
+    "nothing": b"",
+    "the token": json.dumps({"error": {"message": f"{TOKEN} may not see it"}}).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_REASONS)
+async def test_whatever_the_service_says_of_it(tmp_path, kind):
+    async with served(tmp_path, sizes=(3, 7)) as on:
+        lost, other = on.sim.deployment_ids()
+        not_found_from(on, lost, 1, body=ODD_REASONS[kind])
+        on.sim.faults.add("status", status=403, when=of(other), times=ALWAYS, body=ODD_REASONS[kind])
+        with pytest.raises(ExportError) as caught:
+            await on.export()
+        assert TOKEN not in str(caught.value)
+        assert all(TOKEN.encode() not in (on.folder / name).read_bytes() for name in on.names)
+        on.sim.faults.clear()
+        report = await on.export()
+        assert set(report.gone) == {lost}
+        assert isinstance(report.gone[lost], str)
+        assert TOKEN not in report.gone[lost]
+        assert_whole(on, [other])
+
+
+async def test_not_there_and_no_permission_are_two_things(tmp_path):
+    async with served(tmp_path, sizes=(3,)) as on:
+        on.sim.faults.add("status", status=403, route=RUNS)
+        with pytest.raises(ExportError) as caught:
+            await on.export()
+        (error,) = caught.value.failures.values()
+        assert not isinstance(error, NotFoundError)
+        add(on, 2)
+        await on.export()
+        assert_whole(on)

@@ -1,0 +1,346 @@
+"""Deployments in every way in which they may be given."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from core_support import (
+    ALWAYS,
+    BOTH,
+    DEPLOYMENTS,
+    RUNS,
+    SIZES,
+    Stopped,
+    assert_same,
+    assert_whole,
+    ids,
+    ids_in,
+    of,
+    served,
+)
+
+from qoder_async import ConfigurationError, ExportError, NotFoundError
+
+
+async def each(things):
+    for thing in things:
+        yield thing
+
+
+SOURCES = {
+    "ids": list,
+    "a tuple": tuple,
+    "a set": set,
+    "keys": dict.fromkeys,
+    "an iterator": iter,
+    "a generator": lambda some: (one for one in some),
+    "an async generator": each,
+    "twice the same": lambda some: [*some, *some],
+    "a generator with twice the same": lambda some: iter([*some, *some]),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", SOURCES)
+async def test_some_of_the_deployments(tmp_path, shape, kind):
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()[2:6]
+        report = await on.export(deployments=SOURCES[kind](some))
+        assert_whole(on, some)
+        assert report.deployments == len(some)
+        assert on.sim.request_counts[DEPLOYMENTS] == 0
+        assert report.requests == on.requests
+
+
+async def test_one(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        one = on.sim.deployment_ids()[4]
+        await on.export(deployments=one)
+        assert_whole(on, [one])
+        deployment = await on.qoder.deployments.get(one)
+        await on.export(deployments=deployment)
+        assert_whole(on, [one])
+
+
+async def test_objects(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        found = await on.qoder.deployments.list().collect()
+        await on.export(deployments=found[1:5])
+        assert_whole(on, [one.id for one in found[1:5]])
+        await on.export(deployments=[found[0].id, found[0], found[1]])
+        assert_whole(on, [one.id for one in found[:2]])
+
+
+@BOTH
+async def test_a_pager(tmp_path, shape):
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        on.sim.add_deployment(status="paused")
+        report = await on.export(deployments=on.qoder.deployments.list(status="active", page_size=3))
+        assert_whole(on)
+        assert report.deployments == len(SIZES)
+        assert report.requests == on.requests
+
+
+async def test_none(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        report = await on.export(deployments=[])
+        assert_whole(on, [])
+        assert (report.deployments, on.requests) == (0, 0)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 4])
+async def test_a_generator_that_raises(tmp_path, before, is_async):
+    """What it raises comes out as it is; the deployments before it are kept."""
+
+    def broken(some):
+        yield from some[:before]
+        raise Stopped
+
+    async def broken_later(some):
+        for one in some[:before]:
+            yield one
+        raise Stopped
+
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        with pytest.raises(Stopped):
+            await on.export(deployments=(broken_later if is_async else broken)(some))
+        assert on.names == ["runs.jsonl.checkpoint", "runs.jsonl.spool"]
+        asked = on.sim.request_counts[RUNS]
+        report = await on.export(deployments=each(some))
+        assert_whole(on)
+        assert report.resumed_rows == len(ids(on, some[:before]))
+        # Nothing is asked for twice.
+        pages = sum(max(1, -(-size // 5)) for size in SIZES)
+        assert asked + report.requests == pages == on.sim.request_counts[RUNS]
+
+
+@pytest.mark.parametrize("bad", [5, None, "a/b", b"dep_1"])
+async def test_a_generator_of_something_else(tmp_path, bad):
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        with pytest.raises(ConfigurationError, match="deployments must be"):
+            await on.export(deployments=iter([*some[:3], bad]))
+        await on.export(deployments=iter(some))
+        assert_whole(on)
+
+
+async def test_a_generator_is_closed(tmp_path):
+    closed = []
+
+    async def watched(some):
+        try:
+            for one in some:
+                yield one
+        finally:
+            closed.append(1)
+
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        await on.export(deployments=watched(some))
+        assert closed == [1]
+
+        def stop(_):
+            raise Stopped
+
+        with pytest.raises(Stopped):
+            await on.export("other.jsonl", deployments=watched(some), on_progress=stop)
+        assert closed == [1, 1]
+
+
+async def test_deployments_are_pulled_as_there_is_room(tmp_path):
+    pulled, most = [], []
+
+    async with served(tmp_path, sizes=SIZES) as on:
+
+        def lazily():
+            for one in on.sim.deployment_ids():
+                pulled.append(one)
+                most.append(len(pulled) - len({r.path for r in on.sim.requests.of(RUNS)}))
+                yield one
+
+        await on.export(deployments=lazily(), max_concurrency=2)
+        assert len(pulled) == len(SIZES)
+        assert max(most) <= 2
+
+
+# Deployments that are not there
+
+
+@BOTH
+async def test_a_named_deployment_that_does_not_exist(tmp_path, shape):
+    """It is a mistake of the caller's, and nothing that has disappeared."""
+    async with served(tmp_path, shape, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        named = [*some[:3], "dep_0000000000000000000000000000nope", *some[3:]]
+        for _ in range(2):
+            with pytest.raises(
+                ExportError, match=r"1 of 9 deployments failed.*dep_0000000000000000000000000000nope"
+            ) as it:
+                await on.export(deployments=named)
+            assert set(it.value.failures) == {named[3]}
+            assert isinstance(it.value.failures[named[3]], NotFoundError)
+            assert it.value.path == str(on.target)
+        # The second time only that one was asked for.
+        assert on.asked(named[3]) == 2
+        assert on.requests == sum(max(1, -(-size // 5)) for size in SIZES) + 2
+        assert on.names == ["runs.jsonl.checkpoint", "runs.jsonl.spool"]
+
+
+async def test_one_of_a_generator_that_does_not_exist_has_disappeared(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        report = await on.export(deployments=each([*some, "dep_nope"]))
+        assert set(report.gone) == {"dep_nope"}
+        assert_whole(on)
+
+
+# Other deployments than those an export has begun with
+
+
+async def begun(on, deployments):
+    """Fetch these, and end before the target is there, since one is not there."""
+    with pytest.raises(ExportError, match="1 of "):
+        await on.export(deployments=[*deployments, "dep_nope"])
+
+
+async def test_one_that_has_failed_may_be_left_out(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        await begun(on, some)
+        report = await on.export(deployments=list(reversed(some)))
+        assert_whole(on)
+        assert (report.requests, report.resumed_rows) == (0, sum(SIZES))
+
+
+async def test_one_that_was_fetched_may_not(tmp_path):
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        await begun(on, some)
+        spool = on.beside("spool").read_bytes()
+        for fewer in (some[1:], [], ["dep_nope"], some[0]):
+            with pytest.raises(ExportError, match=r"begun with other deployments, too .*name them again.*resume=False"):
+                await on.export(deployments=fewer)
+        assert on.beside("spool").read_bytes() == spool
+        await on.export(deployments=some[1:], resume=False)
+        assert_whole(on, some[1:])
+
+
+MORE = {"a list": list, "a generator": iter, "all": lambda _: None}
+
+
+@pytest.mark.parametrize("kind", MORE)
+async def test_others_may_be_added(tmp_path, kind):
+    async with served(tmp_path, sizes=SIZES) as on:
+        some = on.sim.deployment_ids()
+        await begun(on, some[:3])
+        report = await on.export(deployments=MORE[kind](some))
+        assert_whole(on)
+        assert report.resumed_rows == len(ids(on, some[:3]))
+
+
+def stop_when(phase):
+    def stop(progress):
+        if progress.phase == phase and progress.deployments_done == progress.deployments_total:
+            told.append(progress)
+            if phase == "writing" or len(told) == 2:
+                raise Stopped
+
+    told = []
+    return stop
+
+
+@pytest.mark.parametrize("kind", MORE)
+@pytest.mark.parametrize("phase", ["fetching", "writing"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+async def test_others_may_be_added_when_all_was_fetched(tmp_path, kind, phase, ending):
+    """The earlier call has fetched all that it wanted, or even made the target, and was ended just then."""
+    async with served(tmp_path, sizes=SIZES, ticks=True) as on:
+        some = on.sim.deployment_ids()
+        with pytest.raises(Stopped):
+            await on.export(f"runs.{ending}", deployments=some[:3], on_progress=stop_when(phase))
+        assert f"runs.{ending}.checkpoint" in on.names
+        await on.export(f"runs.{ending}", deployments=MORE[kind](some))
+        assert_same(ids_in(tmp_path / f"runs.{ending}", ending), ids(on))
+        assert on.names == [f"runs.{ending}"]
+
+
+SPOOL_IS_THE_TARGET = pytest.mark.xfail(
+    reason="the spool has become the target, and is opened nevertheless", raises=ExportError
+)
+UNKNOWN = ("a generator", "an async generator", "a pager")
+AGAIN = {"a list": list, "a generator": iter, "an async generator": each, "all": lambda _: None, "a pager": ...}
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "ending"),
+    [
+        pytest.param(
+            kind,
+            phase,
+            ending,
+            marks=SPOOL_IS_THE_TARGET if (phase, ending) == ("writing", "jsonl") and kind in UNKNOWN else (),
+        )
+        for kind in AGAIN
+        for phase in ("fetching", "writing")
+        for ending in ("jsonl", "csv")
+    ],
+)
+async def test_the_same_again_when_all_was_fetched(tmp_path, kind, phase, ending):
+    """Whatever gives the deployments, no run is asked for twice."""
+    async with served(tmp_path, sizes=SIZES, ticks=True) as on:
+
+        def source():
+            if kind == "a pager":
+                return on.qoder.deployments.list(page_size=3)
+            return AGAIN[kind](on.sim.deployment_ids())
+
+        with pytest.raises(Stopped):
+            await on.export(f"runs.{ending}", deployments=source(), on_progress=stop_when(phase))
+        asked = on.sim.request_counts[RUNS]
+        report = await on.export(f"runs.{ending}", deployments=source())
+        assert_same(ids_in(tmp_path / f"runs.{ending}", ending), ids(on))
+        assert on.names == [f"runs.{ending}"]
+        assert on.sim.request_counts[RUNS] == asked
+        assert report.resumed_rows == sum(SIZES)
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_a_generator_of_fewer(tmp_path, is_whole):
+    """No run of a deployment that is not wanted gets into the file."""
+    async with served(tmp_path, sizes=SIZES, ticks=True) as on:
+        some = on.sim.deployment_ids()
+        if is_whole:
+            with pytest.raises(Stopped):
+                await on.export(on_progress=stop_when("fetching"))
+        else:
+            await begun(on, some)
+        with pytest.raises(ExportError, match=r"other deployments.*resume=False"):
+            await on.export(deployments=iter(some[:3]))
+        assert not on.target.exists()
+        await on.export(deployments=iter(some[:3]), resume=False)
+        assert_whole(on, some[:3])
+
+
+async def test_those_that_are_listed_no_more_stay(tmp_path):
+    """With all deployments, one that was fetched and is deleted since stays in the file."""
+    async with served(tmp_path, sizes=(3, 4, 5)) as on:
+        lost, *others = on.sim.deployment_ids()
+        on.sim.faults.add("status", status=403, when=of(*others), times=ALWAYS)
+        with pytest.raises(ExportError):
+            await on.export()
+        on.sim.faults.clear()
+        on.sim.faults.add("body", route=DEPLOYMENTS, times=ALWAYS, body=lambda body: without(body, lost))
+        told = []
+        report = await on.export(on_progress=told.append)
+        assert_whole(on)
+        assert report.deployments == 3
+        assert told[-1].deployments_done == told[-1].deployments_total == 3
+
+
+def without(body, deployment_id):
+    page = json.loads(body)
+    page["data"] = [record for record in page["data"] if record["id"] != deployment_id]
+    return json.dumps(page).encode()
