@@ -41,6 +41,8 @@ from qoder_async.errors import (
 )
 from qoder_async.export.exporting import export_runs
 from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
+from qoder_async.export.syncing import sync_runs
+from qoder_async.export.verifying import verify_export
 from qoder_async.fanout import FanOut, FanOutProgress
 from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
@@ -156,6 +158,8 @@ __all__ = [
     "converter",
     "export_runs",
     "map_concurrently",
+    "sync_runs",
+    "verify_export",
 ]
 
 

@@ -188,7 +188,8 @@ class _Export:
         checkpoint = await in_thread(self._begin, resume, named, selection)
         fetched = Fetched.from_checkpoint(checkpoint, selection)
         reporting = Reporting(fetched, on_progress, self._clock)
-        if checkpoint.whole_of is None or checkpoint.whole_of != selection:
+        is_whole = checkpoint.publication is not None or (selection is not None and checkpoint.whole_of == selection)
+        if not is_whole:
             checkpoint = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
         if fetched.failures:
             raise self._incomplete(fetched)
