@@ -235,7 +235,8 @@ class _Export:
         publication = old.publication
         if publication is not None and not (self._target.exists() and publication.file == _number(self._target)):
             publication = None
-        if publication is not None and publication.format == self._format and old.whole_of == selection:
+        is_wanted = selection is not None and old.whole_of == selection
+        if publication is not None and publication.format == self._format and is_wanted:
             return old
         if self._spool.exists():
             self._fresh.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
@@ -113,11 +114,18 @@ class SyncStore:
         self._connection = connection
         self._path = path
         self._row_maker = row_maker()
+        self._in_use = threading.Lock()
         (self._last_old_row,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM runs").fetchone()
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, once no thread is at it any more: it would not survive that."""
+        with self._in_use:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        with self._in_use, sqlite_errors(self._path):
+            yield
 
     # Reading
 
@@ -127,7 +135,7 @@ class SyncStore:
         Args:
             deployment_id: The deployment.
         """
-        with sqlite_errors(self._path):
+        with self._using():
             state = self._connection.execute(SELECT_STATE, (deployment_id,)).fetchone()
             unfinished = self._connection.execute(_UNFINISHED, (deployment_id,)).fetchall()
             runs = self._connection.execute("SELECT 1 FROM runs WHERE deployment_id = ? LIMIT 1", (deployment_id,))
@@ -153,7 +161,7 @@ class SyncStore:
             (found,) = self._connection.execute(sql, (deployment_id, older, newer, most)).fetchone()
             return int(found)
 
-        with sqlite_errors(self._path):
+        with self._using():
             newer_times = (times[0], *times) if times else ()
             return [
                 Density(here=count(time, time, _COUNT_AT), since_last=count(time, newer, _COUNT_BELOW))
@@ -170,13 +178,13 @@ class SyncStore:
         Returns:
             Its id, ``None`` where none is newer.
         """
-        with sqlite_errors(self._path):
+        with self._using():
             found = self._connection.execute(_ABOVE, (deployment_id, time)).fetchone()
             return None if found is None else found[0]
 
     def deployments(self) -> list[tuple[str, str | None]]:
         """List the deployments that the file knows, and why those are gone that are."""
-        with sqlite_errors(self._path):
+        with self._using():
             return self._connection.execute("SELECT deployment_id, gone FROM sync_state").fetchall()
 
     def unjudged(self, deployment_id: str, after: str, most: int) -> list[tuple[str, bytes]]:
@@ -190,13 +198,13 @@ class SyncStore:
         Returns:
             Their ids, in their order, and their JSON.
         """
-        with sqlite_errors(self._path):
+        with self._using():
             found = self._connection.execute(_UNJUDGED, (deployment_id, after, most)).fetchall()
             return [(run_id, raw.encode() if isinstance(raw, str) else raw) for run_id, raw in found]
 
     def count_runs(self) -> int:
         """Count all runs."""
-        with sqlite_errors(self._path):
+        with self._using():
             (count,) = self._connection.execute("SELECT count(*) FROM runs").fetchone()
             return int(count)
 
@@ -206,7 +214,7 @@ class SyncStore:
         Args:
             outcomes: Whether it asks for the outcomes of lean runs; the file is prepared for that then.
         """
-        with sqlite_errors(self._path):
+        with self._using():
             (unfinished,) = self._connection.execute(_COUNT_UNFINISHED).fetchone()
             (unjudged,) = self._connection.execute(_COUNT_UNJUDGED).fetchone() if outcomes else (0,)
             return int(unfinished) + int(unjudged)
@@ -257,7 +265,7 @@ class SyncStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with sqlite_errors(self._path):
+        with self._using():
             # At once, so that whoever else writes is met here and not half-way.
             self._connection.execute("BEGIN IMMEDIATE")
             try:

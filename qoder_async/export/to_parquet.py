@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_PART = 2_000
+_PART = 500
 """How many rows become columns at a time: so few that other threads get their turn."""
-_PARTS_OF_GROUP = 10
+_PARTS_OF_GROUP = 40
 _WORDS = [column.name for column in COLUMNS if column.kind == "word"]
 
 _TYPES = {

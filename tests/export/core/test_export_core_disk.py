@@ -34,11 +34,11 @@ def check(on, name):
     assert on.names == [name]
 
 
-async def struck(on, name, disk):
+async def struck(on, name, disk, **settings):
     """Export with trouble: what was raised, if anything."""
     with disk.watched():
         try:
-            await on.export(name)
+            await on.export(name, **settings)
         except BaseException as error:  # noqa: BLE001  it is what the tests are about
             return error
     return None
@@ -78,8 +78,16 @@ async def test_what_is_done_and_in_which_order(tmp_path):
     assert calls[-1] == "unlink runs.jsonl.lock"
 
 
-@pytest.mark.parametrize(("name", "how"), [("runs.jsonl", "tear"), ("runs.csv", "kill")])
-async def test_killed_between_any_two_calls(tmp_path, old, name, how):
+@pytest.mark.parametrize(
+    ("name", "how", "source"),
+    [
+        ("runs.jsonl", "tear", lambda _: None),
+        ("runs.csv", "kill", list),
+        ("runs.jsonl", "kill", iter),
+    ],
+    ids=["all", "list", "generator"],
+)
+async def test_killed_between_any_two_calls(tmp_path, old, name, how, source):
     async with served(tmp_path, sizes=SIZES, request_takes=1) as home:
         number = 0
         while True:
@@ -88,14 +96,14 @@ async def test_killed_between_any_two_calls(tmp_path, old, name, how):
             if number % 2:
                 (on.folder / name).write_bytes(old)
             disk = Disk(on.folder, number, how)
-            error = await struck(on, name, disk)
+            error = await struck(on, name, disk, deployments=source(on.sim.deployment_ids()))
             if not disk.is_struck:
                 break
             assert isinstance(error, Killed), disk.calls[-1]
             # Whoever looks at the target sees what was there, or all that was to come.
             if (on.folder / name).exists() and (on.folder / name).read_bytes() != old:
                 assert_same(ids_in(on.folder / name, name.partition(".")[2]), ids(on))
-            await on.export(name)
+            await on.export(name, deployments=source(on.sim.deployment_ids()))
             check(on, name)
         assert error is None
         assert number > 40

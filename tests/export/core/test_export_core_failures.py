@@ -187,6 +187,32 @@ async def test_a_service_that_dies_ends_it_once_after_five_minutes(tmp_path, kin
         assert on.requests - before <= 2 * PAGES + 1 - 9
 
 
+async def test_a_service_that_lists_deployments_and_no_runs(tmp_path):
+    """It is not waited for 5 minutes by each of very many deployments."""
+    async with served(tmp_path, sizes=[3] * 40, virtual=True) as on:
+        on.sim.faults.add("status", status=500, route=RUNS, when=lambda _: on.requests > 7, times=ALWAYS)
+        with pytest.raises(ServerError):
+            await on.export(max_concurrency=2)
+        assert 300 < on.clock.elapsed < 1500
+        assert len(lines_of(on.beside("spool"))) >= 3 * 5
+        assert len({request.path for request in on.sim.requests.of(RUNS)}) < 20
+        on.sim.faults.clear()
+        report = await on.export()
+        assert_whole(on)
+        assert report.resumed_rows >= 3 * 5
+
+
+async def test_a_service_that_lets_nobody_list_deployments(tmp_path):
+    """Who may not do that may read runs all the same: one that is out of order is alone with it."""
+    async with served(tmp_path, sizes=SIZES, virtual=True) as on:
+        poison, *others = on.sim.deployment_ids()
+        on.sim.faults.add("status", status=403, route=DEPLOYMENTS, times=ALWAYS)
+        on.sim.faults.add("status", status=500, when=of(poison), times=ALWAYS)
+        with pytest.raises(ExportError, match=r"1 of 8 deployments failed"):
+            await on.export(deployments=[poison, *others])
+        assert len(lines_of(on.beside("spool"))) == len(ids(on, others))
+
+
 @BOTH
 async def test_a_service_that_is_away_for_a_while(tmp_path, shape):
     async with served(tmp_path, shape, sizes=SIZES, virtual=True) as on:

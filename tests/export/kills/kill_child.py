@@ -39,7 +39,7 @@ class Errand:
         report: Where the report is written in the end.
         speed: How many seconds of the client's clock pass in a second.
         calls: Where the calls that the child makes in the folder are written in the end, if that is wanted.
-        at: At which of these calls the child is struck, counted from 1.
+        at: The call at which the child is struck, and which of its kind, counted from 1.
         how: How it is struck, as ``Strikes`` says.
     """
 
@@ -49,7 +49,7 @@ class Errand:
     report: str
     speed: float = 1.0
     calls: str | None = None
-    at: int | None = None
+    at: tuple[str, int] | None = None
     how: str = "kill"
 
 
@@ -74,7 +74,7 @@ def run(fields: dict[str, Any]) -> int:
     errand = Errand(**fields)
     strikes = None
     if errand.calls or errand.at:
-        strikes = Strikes(Path(errand.target).parent, errand.at, errand.how)
+        strikes = Strikes(Path(errand.target).parent, errand.at and tuple(errand.at), errand.how)
         strikes.install()
     logging.getLogger("qoder_async").setLevel(logging.ERROR)
     try:

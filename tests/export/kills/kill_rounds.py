@@ -115,10 +115,10 @@ class Rounds:
         await self._to_the_end()
         return kills
 
-    async def at_call(self, number: int, how: str) -> None:
+    async def at_call(self, call: str, number: int, how: str) -> None:
         """Make one export that is struck at a call in the target's folder, as ``Strikes`` says, and go on with it."""
         self._begin()
-        async with self._nursery.child(self._errand(at=number, how=how)) as child:
+        async with self._nursery.child(self._errand(at=(call, number), how=how)) as child:
             await self._end_of(child)
         if child.was_killed:
             self._look_at_ruin()

@@ -28,12 +28,12 @@ class Strikes:
 
     Args:
         folder: The folder that is looked at.
-        at: The call at which the process ends, counted from 1; ``None``: it does not.
+        at: The call at which the process ends, and which of its kind, counted from 1; ``None``: it does not.
         how: ``kill``: by SIGKILL before the call. ``torn``: the same, but of what is to be written, a half is.
             ``power``: the machine stops before the call: whatever was not made sure to be on disk is gone, names too.
     """
 
-    def __init__(self, folder: Path, at: int | None, how: str) -> None:
+    def __init__(self, folder: Path, at: tuple[str, int] | None, how: str) -> None:
         self.calls: list[str] = []
         self._folder = folder.resolve()
         self._at = at
@@ -93,7 +93,7 @@ class Strikes:
     def meet(self, call: str, tear: Callable[[], None] | None = None) -> None:
         """Note a call, or end."""
         self.calls.append(call)
-        if len(self.calls) != self._at:
+        if self._at is None or call != self._at[0] or self.calls.count(call) != self._at[1]:
             return
         if self._how == "torn" and tear is not None:
             tear()

@@ -49,10 +49,10 @@ async def test_at_each_call(kind: str, tmp_path: Path, nursery: Nursery):
         calls = await rounds.undisturbed()
         # What SQLite has made sure to be on disk is not seen, so that a power cut would take too much.
         hows = ("kill",) if kind == SYNC else ("kill", "torn", "power")
-        places = [(number, how) for how in hows for number in range(1, len(calls) + 1)]
+        places = [(call, calls[: at + 1].count(call), how) for how in hows for at, call in enumerate(calls)]
         if not KILLS:
             places = random.Random(f"{SEED} {kind}").sample(places, FEW)
-        for number, how in places:
-            await rounds.at_call(number, how)
+        for call, number, how in places:
+            await rounds.at_call(call, number, how)
     print(f"{kind}, {shape}, seed {SEED}, at {len(calls)} calls: {rounds.tally}")  # noqa: T201
     assert rounds.tally.kills.total() > 0

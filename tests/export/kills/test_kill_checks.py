@@ -69,7 +69,7 @@ import os, sys
 from pathlib import Path
 from kill_strikes import Strikes
 folder, syncs = Path(sys.argv[1]), sys.argv[2] == "careful"
-strikes = Strikes(folder, int(sys.argv[3]), sys.argv[4])
+strikes = Strikes(folder, (sys.argv[3], 1), sys.argv[4])
 strikes.install()
 def write(path, data, target):
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
@@ -86,11 +86,11 @@ write(folder / "new", b"0123456789", folder / "data")
 """
 
 
-def struck(folder: Path, manner: str, at: int, how: str) -> dict[str, bytes]:
+def struck(folder: Path, manner: str, at: str, how: str) -> dict[str, bytes]:
     inside = folder / "inside"
     inside.mkdir()
     (inside / "data").write_bytes(b"old")
-    command = [sys.executable, "-c", _SCRIPT, str(inside), manner, str(at), how]
+    command = [sys.executable, "-c", _SCRIPT, str(inside), manner, at, how]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(HERE)}, check=False)
     assert done.returncode == -signal.SIGKILL
     return {path.name: path.read_bytes() for path in inside.iterdir()}
@@ -100,14 +100,14 @@ def struck(folder: Path, manner: str, at: int, how: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("manner", "at", "how", "left"),
     [
-        ("careless", 2, "kill", {"data": b"old", "new": b""}),
-        ("careless", 2, "torn", {"data": b"old", "new": b"01234"}),
-        ("careless", 4, "kill", {"data": b"0123456789"}),
+        ("careless", "write new", "kill", {"data": b"old", "new": b""}),
+        ("careless", "write new", "torn", {"data": b"old", "new": b"01234"}),
+        ("careless", "unlink end", "kill", {"data": b"0123456789"}),
         # Neither the name nor the contents are there for sure.
-        ("careless", 4, "power", {"data": b"old", "new": b""}),
-        ("careful", 5, "power", {"data": b"old", "new": b"0123456789"}),
-        ("careful", 7, "power", {"data": b"0123456789"}),
+        ("careless", "unlink end", "power", {"data": b"old", "new": b""}),
+        ("careful", "open inside", "power", {"data": b"old", "new": b"0123456789"}),
+        ("careful", "unlink end", "power", {"data": b"0123456789"}),
     ],
 )
-def test_a_strike_leaves_what_a_crash_leaves(tmp_path: Path, manner: str, at: int, how: str, left: dict[str, bytes]):
+def test_a_strike_leaves_what_a_crash_leaves(tmp_path: Path, manner: str, at: str, how: str, left: dict[str, bytes]):
     assert struck(tmp_path, manner, at, how) == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -308,3 +309,39 @@ def test_a_file_of_all_deployments_stays_one(store, path):
 
 def scope_of(path):
     return query(path, "SELECT value FROM info WHERE key = 'scope'")[0][0]
+
+
+# Threads
+
+
+def test_it_is_not_closed_while_a_thread_is_at_it(path, monkeypatch):
+    """As when the event loop is torn down by a second Ctrl-C."""
+    store = open_store(path)
+    begun, may_go_on, ends = threading.Event(), threading.Event(), []
+
+    def slowly(state):
+        begun.set()
+        may_go_on.wait(5)
+        return state_values(state)
+
+    def write():
+        store.write([change(line("drun_1"), state=KNOWN)])
+        ends.append("written")
+
+    def close():
+        store.close()
+        ends.append("closed")
+
+    monkeypatch.setattr(sync_store, "state_values", slowly)
+    threads = [threading.Thread(target=write), threading.Thread(target=close)]
+    threads[0].start()
+    assert begun.wait(5)
+    threads[1].start()
+    threads[1].join(0.01)
+    may_go_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert ends == ["written", "closed"]
+    assert column(path, "id") == ["drun_1"]
+    with pytest.raises(ExportError, match="closed"):
+        store.count_runs()
