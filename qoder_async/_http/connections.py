@@ -12,6 +12,7 @@ import attrs
 from yarl import URL
 
 from qoder_async._http.per_loop import PerLoop
+from qoder_async._http.turns import Turns
 from qoder_async._wire.headers import Redacted
 from qoder_async.errors import ClientClosedError, ConfigurationError
 
@@ -48,6 +49,7 @@ class Connections:
         limits = () if connector is None else (connector.limit, connector.limit_per_host)
         # Slots beyond the borrowed pool's would wait inside it, on the attempt's clock; its 0 sets no limit.
         most = min((most, *filter(None, limits)))
+        self._turns = PerLoop(Turns)
         self._slots = PerLoop(lambda: asyncio.Semaphore(most))
         self._own = PerLoop(lambda: _OwnSession(trust_env=trust_env))
         self._proxies: dict[tuple[str, str], Proxy | None] = {}
@@ -57,6 +59,11 @@ class Connections:
     def slots(self) -> asyncio.Semaphore:
         """The running loop's connection slots."""
         return self._slots.get()
+
+    @property
+    def turns(self) -> Turns:
+        """The running loop's turns at reading large answers."""
+        return self._turns.get()
 
     async def session(self) -> aiohttp.ClientSession:
         """Give the running loop's session.

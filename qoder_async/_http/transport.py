@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LARGE = 1 << 16
+"""Bytes of an answer from which on it takes a turn to read it."""
+
 
 @attrs.frozen(kw_only=True)
 class Settings:
@@ -165,6 +168,8 @@ class Transport:
         progress.wait = None
         if got is None:
             return progress.failure or _too_late(call)
+        if isinstance(got, Answer) and len(got.body) > _LARGE:
+            await self.connections.turns.take()
         outcome = self._judge(call, got)
         if isinstance(outcome, Failure):
             self._plan(call, outcome, progress)
