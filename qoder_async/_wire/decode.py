@@ -8,7 +8,7 @@ an `InvalidRecord`. What is wrong with one record never costs the others anythin
 import functools
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 import msgspec
@@ -64,8 +64,8 @@ class InvalidRecord:
     raw: bytes = attrs.field(repr=False)
 
 
-class RawRecord(NamedTuple):
-    """A record as it came.
+class RawRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record as it came; there are so many of them that the garbage collector must not look at each.
 
     Attributes:
         id: Its id, as well as it could be read; `None` where there is none.

@@ -61,8 +61,9 @@ def replace(on, raw, places):
         on.sim.replace_record(run_id, filled)
 
 
-@BOTH
-@pytest.mark.parametrize("window", [{}, WINDOW], ids=["all", "window"])
+@pytest.mark.parametrize(
+    ("shape", "window"), [("extended", {}), ("extended", WINDOW), ("lean", WINDOW)], ids=["all", "window", "lean"]
+)
 @pytest.mark.parametrize("kind", ODD | NAMELESS)
 async def test_they_come_as_they_were_sent(tmp_path, shape, kind, window):
     """At the ends of pages too, where the walk reads what it needs to go on."""
