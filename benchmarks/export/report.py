@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ SYNC = "sync"
 _NEEDS = {"jsonl.zst": "zstandard", "parquet": "pyarrow"}
 _PAGE_SIZES: dict[Shape, int] = {"extended": 1000, "lean": 100}
 _PROBES = 200
-"""How many answers are waited for to see how fast the service is."""
+"""How many answers are waited for to see how fast the service is, thrice: it has to warm up."""
 _MIB = 1 << 20
 
 
@@ -69,7 +70,8 @@ def _of_shape(plan: Plan, shape: Shape, say: Callable[[str], None]) -> dict[str,
     world = World(shape=shape, deployments=plan.deployments, runs=runs)
     say(f"{shape}: a service of {world.all_runs:,} runs of {plan.deployments:,} deployments starts")
     with serving(world) as service, tempfile.TemporaryDirectory(dir=plan.folder) as folder:
-        answers = answers_per_second(service, _PROBES, plan.max_concurrency, _PAGE_SIZES[shape])
+        probe = partial(answers_per_second, service, _PROBES, 2 * plan.max_concurrency, _PAGE_SIZES[shape])
+        answers = max(probe() for _ in range(3))
         jobs = _jobs(plan, world, service, Path(folder), say)
         measured = []
         for what, job in jobs:

@@ -6,7 +6,7 @@ from qoder_async._wire.envelope import REFUSALS
 from qoder_async._wire.splitter import SplitError, split_object
 
 
-class _Identified(msgspec.Struct):
+class _Identified(msgspec.Struct, gc=False):
     id: str
 
 

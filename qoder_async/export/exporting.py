@@ -7,7 +7,6 @@ import os
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import attrs
@@ -115,7 +114,8 @@ async def export_runs(
     source = qoder.deployments.list(include_archived=True) if deployments is None else check_deployments(deployments)
     transport = qoder._transport  # noqa: SLF001  the client is ours
     filters = Filters(base_url=str(transport.settings.base_url), triggered_after=after, triggered_before=before)
-    export = _Export(target, chosen, writer_of(chosen), filters, transport.clock, wants_all=deployments is None)
+    write = await in_thread(writer_of, chosen)  # importing a library may take a while
+    export = _Export(target, chosen, write, filters, transport.clock, wants_all=deployments is None)
     with FileLock(target):
         return await export.run(qoder, source, resume=resume, max_concurrency=max_concurrency, on_progress=on_progress)
 
@@ -203,7 +203,7 @@ class _Export:
             rows=fetched.rows,
             bytes=await in_thread(self._clean_up),
             deployments=len(fetched.done),
-            gone=MappingProxyType(fetched.gone),
+            gone=dict(fetched.gone),
             undecodable=undecodable,
             requests=fetched.requests,
             seconds=self._clock.now() - began,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from itertools import groupby, islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from qoder_async._deployment_ids import check_deployments, ids_of
@@ -156,7 +155,7 @@ class Verification:
             doubles=self._doubles,
             deployments=len(self._look.deployments),
             windows=tuple(self._compared),
-            failures=MappingProxyType(self._failures),
+            failures=dict(self._failures),
             requests=self.requests,
         )
 

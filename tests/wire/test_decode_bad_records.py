@@ -8,7 +8,7 @@ import pytest
 from decode_samples import decode_page, load, page_of, to_bytes
 
 from qoder_async._wire import decode
-from qoder_async._wire.decode import InvalidRecord, NotJSONError, WrongShapeError, decode_record
+from qoder_async._wire.decode import InvalidRecord, NotJSONError, RawRecord, WrongShapeError, decode_record
 from qoder_async.models import Deployment, DeploymentRun, SessionEvent
 
 RUN = load("run_extended_failed_INFERRED") | {"duration_ms": 4711}
@@ -102,8 +102,8 @@ def test_99_good_and_one_bad(raw, problem, place, slow):
     assert slow == [raw]
 
     split = decode.split_page(body)
-    assert split.records[place] == (bad.id, raw)
-    assert [id_ for id_, _ in split.records[:place]] == [f"drun_{i}" for i in range(place)]
+    assert split.records[place] == RawRecord(bad.id, raw)
+    assert [record.id for record in split.records[:place]] == [f"drun_{i}" for i in range(place)]
     assert (split.has_more, split.next_page) == (True, "drun_99")
 
 

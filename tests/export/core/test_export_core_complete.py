@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 
+import attrs
 import pytest
 from core_support import (
     BOTH,
@@ -143,3 +145,10 @@ async def test_runs_triggered_meanwhile_do_no_harm(tmp_path):
         found = ids_in(on.target, "jsonl")
         assert len(found) == len(set(found))
         assert set(before) <= set(found) <= set(ids(on))
+
+
+async def test_a_report_pickles_and_becomes_json(tmp_path):
+    async with served(tmp_path, sizes=(3,)) as on:
+        report = await on.export()
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert json.loads(json.dumps(attrs.asdict(report)))["rows"] == 3

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, SIG
 KILLS = int(os.environ.get("QODER_ASYNC_KILLS", "0"))
 """How often each format is killed at random moments on demand, and then at each call; without it, a few times."""
 SEED = int(os.environ.get("QODER_ASYNC_KILLS_SEED", "1"))
-FEW = 5
+FEW = 4
 LIMIT = pytest.mark.timeout(0 if KILLS else 60)
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite")
 KINDS = (*FORMATS, SYNC)
