@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import stat
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +12,7 @@ from qoder_async.errors import ExportError
 from qoder_async.export.extras import check_extra
 from qoder_async.export.files import file_errors, give_rights_of, move_into_place, sync_file
 from qoder_async.export.spool import cut, read_batches
+from qoder_async.export.target import check_target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -70,31 +69,6 @@ def writer_of(wanted: Format) -> Write | None:
         case "sqlite":
             from qoder_async.export.to_sqlite import write  # noqa: PLC0415
     return write
-
-
-def check_target(path: Path) -> None:
-    """Refuse a target that cannot or must not be replaced.
-
-    Args:
-        path: The target.
-
-    Raises:
-        ExportError: It is a folder, read-only, or a file that no export has made.
-    """
-    with file_errors(path):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return
-    if not stat.S_ISREG(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
-        raise ExportError(f"{path} is {what}: choose the name of a file", path=str(path))
-    if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
-        raise ExportError(f"{path} is read-only: change its mode, or choose another name", path=str(path))
-    from qoder_async.export.recognition import recognise  # noqa: PLC0415  it may need an extra
-
-    with file_errors(path):
-        recognise(path)
 
 
 class Publishing:

@@ -126,7 +126,7 @@ class TestPages:
 
 def test_ids_of_split_pages():
     raws = [RAW, b'{"id":""}', b'{"id":5}', b'{"no":1}', b"3", b'{"a":{"id":"inner"},"id":"outer"}']
-    assert [id_ for id_, _ in split_page(page_of(*raws)).records] == [
+    assert [record.id for record in split_page(page_of(*raws)).records] == [
         "drun_01990000000000000000000000000091",
         None,
         None,

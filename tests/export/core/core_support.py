@@ -20,7 +20,7 @@ from support.virtual_time import VirtualTime
 
 import qoder_async
 from qoder_async import AsyncQoder
-from qoder_async.export import exporting, recognition, spool  # noqa: F401  what a thread would import late
+from qoder_async.export import exporting, job, recognition, spool  # noqa: F401  what a thread would import late
 from qoder_async.export.exporting import export_runs
 from qoder_async.simulator import ManualClock, Simulator
 
@@ -147,7 +147,7 @@ async def _no_threads() -> AsyncGenerator[None]:
         return fn(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (exporting, spool):
+        for module in (exporting, job, spool):
             patch.setattr(module, "in_thread", at_once)
         yield
 

@@ -26,7 +26,7 @@ from core_support import (
 )
 
 from qoder_async import ExportError
-from qoder_async.export import exporting, fetching, publishing, walks
+from qoder_async.export import fetching, job, publishing, walks
 from qoder_async.export.exporting import export_runs
 from qoder_async.export.lock import FileLock
 from qoder_async.export.spool import Spool
@@ -129,8 +129,8 @@ async def held_at(on, gate, name="runs.jsonl"):
 @pytest.mark.parametrize("where", ["begin", "last_ids", "clean_up"])
 async def test_cancelled_while_a_thread_works(tmp_path, monkeypatch, where):
     async with served(tmp_path, sizes=SIZES) as on:
-        gate = Gate(getattr(exporting._Export, f"_{where}"))
-        monkeypatch.setattr(exporting._Export, f"_{where}", lambda *args: gate(*args))  # noqa: PLW0108  it is no method
+        gate = Gate(getattr(job.ExportJob, f"_{where}"))
+        monkeypatch.setattr(job.ExportJob, f"_{where}", lambda *args: gate(*args))  # noqa: PLW0108  it is no method
         await held_at(on, gate)
         await on.export()
         assert_whole(on)
