@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import aclosing
 from functools import partial
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async.concurrency import Workers, end
+from qoder_async.concurrency import Workers
 from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
+from qoder_async.export.ticking import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -29,7 +29,6 @@ _Come = tuple[str, "Part"]
 """A deployment, and some of its runs."""
 
 _SAVED_EVERY = 2.0
-_TICK = 0.5
 
 log = logging.getLogger("qoder_async")
 
@@ -184,7 +183,7 @@ class Fetching:
         workers.start()
         is_whole = False
         try:
-            while (handed := await self._take(workers, on_tick)) is not None:
+            while (handed := await take(workers, self._when_nothing_comes(on_tick))) is not None:
                 deployment_id, part = handed.value
                 self._spool.append(record.raw for record in part.records)
                 self._fetched.note_part(deployment_id, part)
@@ -200,18 +199,12 @@ class Fetching:
             if not self._spool.is_broken:
                 await self._save(is_whole=is_whole)
 
-    async def _take(self, workers: Workers[str, _Come], on_tick: Callable[[], Awaitable[None]]) -> Handed[_Come] | None:
-        """Wait for something to come; while nothing does, what has come is brought to safety and told."""
-        if (handed := workers.take_at_once()) is not None:
-            return handed
-        taking = asyncio.create_task(workers.take())
-        try:
-            while not (await asyncio.wait({taking}, timeout=_TICK))[0]:
-                await self._write_if_due()
-                await on_tick()
-            return taking.result()
-        finally:
-            await end(taking)
+    def _when_nothing_comes(self, on_tick: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def save_and_tell() -> None:
+            await self._write_if_due()
+            await on_tick()
+
+        return save_and_tell
 
     async def _unfinished(self, deployments: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         """Give the deployments whose runs are not all there: first those of which some are."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import attrs
 from qoder_async._fanout_orders import is_everybodys
 from qoder_async._http.call import Call
 from qoder_async._http.retry import is_passing_error
-from qoder_async._patience import patiently
+from qoder_async._patience import is_passing_unless_understood, patiently
 from qoder_async._raw_pages import raw_pages
 from qoder_async._run_lists import runs_of
 from qoder_async._walk import DeliveredIds
@@ -24,7 +25,7 @@ from qoder_async._wire.ids import is_id
 from qoder_async.errors import APIStatusError, AuthenticationError, BadRequestError, NotFoundError, QoderError
 from qoder_async.export.seen import see_line
 from qoder_async.export.sync_changes import Change
-from qoder_async.export.sync_plan import LOOK_BACK, State, after_part, asks_from
+from qoder_async.export.sync_plan import State, after_part, asks_from
 from qoder_async.export.sync_rereads import plan, words_to_list
 from qoder_async.export.sync_tally import service_time
 from qoder_async.export.walks import PAGE_SIZE, RunsWalk
@@ -32,6 +33,7 @@ from qoder_async.paging import make_pager, patient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
     from qoder_async._http.exchange import Answer
     from qoder_async._http.transport import Transport
@@ -217,22 +219,15 @@ class DeploymentSync:
         return []
 
     async def _one(self, run: Unfinished) -> Change:
-        path = f"/deployments/{self._id}/runs/{run.id}"
-        call = Call(method="GET", path=path, parse=_raw_record, on_sent=self._tally.note_request)
-        is_missing = not is_id(run.id)
-        if not is_missing:
-            try:
-                line = await patiently(lambda: self._transport.send(call), self._transport.clock)
-            except NotFoundError:
-                is_missing = not self._is_young(run)
-            else:
-                return Change(deployment_id=self._id, lines=[line])
-        return Change(deployment_id=self._id, missing=[run.id] if is_missing else ())
-
-    def _is_young(self, run: Unfinished) -> bool:
-        """Tell whether a run may still be unknown to some of the service's machines."""
-        now = service_time(self._transport)
-        return now is not None and now - datetime.fromisoformat(run.time) < LOOK_BACK
+        # Not every generation of the service has both; only what neither knows is gone.
+        for path in (f"/deployments/{self._id}/runs/{run.id}", f"/deployment_runs/{run.id}"):
+            call = Call(method="GET", path=path, parse=_raw_record, on_sent=self._tally.note_request)
+            with contextlib.suppress(NotFoundError):
+                if is_id(run.id):
+                    send = partial(self._transport.send, call)
+                    line = await patiently(send, self._transport.clock, is_passing_unless_understood)
+                    return Change(deployment_id=self._id, lines=[line])
+        return Change(deployment_id=self._id, missing=[run.id])
 
 
 def read_time(record: RawRecord) -> datetime | None:

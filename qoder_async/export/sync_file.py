@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from qoder_async.errors import ExportError
 from qoder_async.export.columns import as_text
 from qoder_async.export.files import file_errors, move_into_place, sync_file
-from qoder_async.export.publishing import check_target
 from qoder_async.export.recognition import recognise
 from qoder_async.export.sqlite_schema import INDEXES, MARKS, TABLES, VERSION
 from qoder_async.export.sync_plan import SAFE_AGE, Mark, State, earlier_by
 from qoder_async.export.sync_store import PATIENCE, SyncStore, sqlite_errors
 from qoder_async.export.sync_tables import SYNC_TABLES, WRITE_STATE, state_values
+from qoder_async.export.target import check_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_CACHE_KIB = 48_000
+_CACHE_KIB = 32_000
 """Ids and times come in no order, so that every row is written into several pages of the file."""
 
 

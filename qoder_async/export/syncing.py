@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from qoder_async._deployment_ids import check_deployments, ids_of
-from qoder_async._fanout_orders import is_everybodys
-from qoder_async._http.retry import is_passing_error
-from qoder_async._patience import PATIENCE
+from qoder_async._deployment_ids import ahead, check_deployments, ids_of
 from qoder_async._wire.decode import decode_record
 from qoder_async._wire.ids import is_id
 from qoder_async.concurrency import Workers
-from qoder_async.errors import AuthenticationError, ConfigurationError, ExportError, NotFoundError, QoderError
-from qoder_async.export.exporting import check_path
+from qoder_async.errors import ConfigurationError, ExportError, NotFoundError, QoderError
+from qoder_async.export.liveness import Liveness
 from qoder_async.export.lock import FileLock
 from qoder_async.export.outcomes import Outcomes
 from qoder_async.export.progress import SyncReport
@@ -24,7 +21,9 @@ from qoder_async.export.sync_changes import Change
 from qoder_async.export.sync_deployment import DeploymentSync
 from qoder_async.export.sync_tally import Tally, Telling
 from qoder_async.export.sync_turns import FileInTurns
+from qoder_async.export.target import check_path
 from qoder_async.export.threads import in_thread
+from qoder_async.export.ticking import take
 from qoder_async.models import DeploymentRun
 from qoder_async.options import whole_number
 from qoder_async.paging import Pager
@@ -103,8 +102,10 @@ async def sync_runs(
     source = None if deployments is None else check_deployments(deployments)
     with FileLock(target), ExitStack() as opened:
         file = FileInTurns(await in_thread(_open, target, opened))
-        sync = _Sync(qoder, target, file, source, outcomes=outcomes, on_progress=on_progress)
-        return await sync.run(max_concurrency)
+        sync = _Sync(
+            qoder, target, file, source, outcomes=outcomes, max_concurrency=max_concurrency, on_progress=on_progress
+        )
+        return await sync.run()
 
 
 def _open(path: Path, opened: ExitStack) -> SyncStore:
@@ -125,6 +126,7 @@ class _Sync:
         file: The same, open.
         deployments: The deployments, ``None`` for all.
         outcomes: Whether to find out how lean runs went.
+        max_concurrency: How many deployments are read at once.
         on_progress: What is told how far it is.
     """
 
@@ -136,6 +138,7 @@ class _Sync:
         deployments: Iterable[str | Deployment] | AsyncIterable[str | Deployment] | None,
         *,
         outcomes: bool,
+        max_concurrency: int,
         on_progress: OnProgress | None,
     ) -> None:
         self._path = path
@@ -149,13 +152,11 @@ class _Sync:
         self._tally = Tally()
         self._outcomes = Outcomes(self._transport, self._tally.note_request)
         self._tell = Telling(self._tally, on_progress, self._clock)
-        self._heard_at = self._clock.now()
+        self._max_concurrency = max_concurrency
+        self._liveness = Liveness(qoder, self._tally.note_request, max_concurrency=max_concurrency)
 
-    async def run(self, max_concurrency: int) -> SyncReport:
+    async def run(self) -> SyncReport:
         """Do it.
-
-        Args:
-            max_concurrency: How many deployments are read at once.
 
         Returns:
             What was done.
@@ -163,11 +164,11 @@ class _Sync:
         began, tally, file = self._clock.now(), self._tally, self._file
         if self._wants_all or isinstance(self._deployments, list):
             await self._note_scope()
-        await self._write_all(Workers(self._sync, self._wanted(), max_concurrency=max_concurrency))
+        await self._write_all(Workers(self._sync, self._wanted(), max_concurrency=self._max_concurrency))
         await self._note_scope()
         if self._wants_outcomes:
             await file(file.store.prepare_outcomes)
-            await self._write_all(Workers(self._judge, self._unjudged(), max_concurrency=max_concurrency))
+            await self._write_all(Workers(self._judge, self._unjudged(), max_concurrency=self._max_concurrency))
         await self._tell(at_once=True)
         if tally.failures:
             raise self._incomplete()
@@ -201,7 +202,7 @@ class _Sync:
         rows, since = 0, self._clock.now()
         workers.start()
         try:
-            while (handed := await workers.take()) is not None:
+            while (handed := await take(workers, self._tell)) is not None:
                 changes.append(handed.value)
                 rows += len(handed.value.lines)
                 handed.release()
@@ -221,6 +222,8 @@ class _Sync:
         """Give the deployments: those that are listed, and those of the file that are not any more."""
         tally, listed = self._tally, set[str]()
         ids = ids_of(self._deployments, on_request=tally.note_request, on_total=tally.note_total)
+        if isinstance(self._deployments, Pager):
+            ids = ahead(ids)
         async with aclosing(ids):
             async for deployment_id in ids:
                 listed.add(deployment_id)
@@ -242,7 +245,7 @@ class _Sync:
         standing = await self._file(self._file.store.standing, deployment_id)
 
         async def write(change: Change) -> None:
-            self._heard_at = self._clock.now()
+            self._liveness.note_answer()
             tally.note_lines(change.lines)
             await hand_over(change).wait()
 
@@ -259,7 +262,7 @@ class _Sync:
             tally.gone[deployment_id] = str(error)
             hand_over(Change(deployment_id=deployment_id, state=attrs.evolve(sync.state, gone=str(error))))
         except QoderError as error:
-            if self._ends_everything(error):
+            if await self._is_over(error):
                 raise
             self._give_up(deployment_id, error)
             return
@@ -267,11 +270,8 @@ class _Sync:
             tally.current.pop(deployment_id, None)
         tally.done[deployment_id] = None
 
-    def _ends_everything(self, error: QoderError) -> bool:
-        if is_everybodys(error) or isinstance(error, AuthenticationError | ExportError):
-            return True
-        # Nothing at all has come for as long as patience lasts: the service is down.
-        return is_passing_error(error) and self._clock.now() - self._heard_at >= PATIENCE
+    async def _is_over(self, error: QoderError) -> bool:
+        return isinstance(error, ExportError) or await self._liveness.is_over(error)
 
     def _give_up(self, deployment_id: str, error: QoderError) -> None:
         log.warning("The runs of %s are not up to date: %s", deployment_id, error)
@@ -305,10 +305,10 @@ class _Sync:
         try:
             judged = await self._outcomes.of(decode_record(line, DeploymentRun))
         except QoderError as error:
-            if self._ends_everything(error) or is_passing_error(error):
+            if await self._is_over(error):
                 raise
             self._give_up(deployment_id, error)
         else:
-            self._heard_at = self._clock.now()
+            self._liveness.note_answer()
             if judged is not None:
                 hand_over(Change(deployment_id=deployment_id, judged=[judged]))

@@ -181,9 +181,9 @@ async def test_nothing_works_before_the_first_and_after_the_last_waiter(shape):
 async def test_what_was_followed_is_forgotten(shape):
     async with stage(shape) as on:
         deployments = [on.sim.add_deployment(run_duration=(1.0, 50.0), max_concurrent=20) for _ in range(5)]
-        runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(20)]
+        runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(8)]
         asked = [run.id for run in runs]
-        await on.time.run(collect(on, asked), *(on.qoder.runs.wait(run_id) for run_id in asked[:50]))
+        await on.time.run(collect(on, asked), *(on.qoder.runs.wait(run_id) for run_id in asked[:20]))
         desk = tracker_of(on).desk
         assert (len(desk._followed), len(desk._followers), len(desk._session_runs)) == (0, 0, 0)
         seen = weakref.ref(runs[0])
@@ -199,7 +199,7 @@ async def test_what_is_left_early_is_not_kept_while_others_go_on():
 
         async def script():
             await on.time.sleep(1)
-            for _ in range(300):
+            for _ in range(100):
                 await on.qoder.runs.wait(quick, timeout=10_000)
             tracker = tracker_of(on)
             return len(tracker._deadlines), len(tracker.desk._queue), len(tracker._subscriptions)
@@ -236,7 +236,7 @@ def test_one_client_waits_in_several_loops_one_after_another(shape):
                 assert not abandoned.done()
 
     for kind in ("one", "many", "abandoned", "one", "many"):
-        asyncio.run(once(kind))
+        asyncio.run(once(kind), debug=False)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -257,7 +257,7 @@ def test_the_very_same_client_waits_in_several_loops(shape, monkeypatch):
             assert abandoned is None or not abandoned.done()
 
     for abandon in (False, True, False):
-        asyncio.run(once(abandon))
+        asyncio.run(once(abandon), debug=False)
     asyncio.run(qoder.aclose())
 
 

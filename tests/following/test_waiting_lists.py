@@ -31,7 +31,7 @@ BOTH = pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("status", [400, 401, 403, 501])
 async def test_lists_that_are_refused_are_done_without(shape, status):
     async with stage(shape) as on:
-        deployments = [on.sim.add_deployment(run_duration=(5.0, 200.0), max_concurrent=9) for _ in range(5)]
+        deployments = [on.sim.add_deployment(run_duration=(5.0, 100.0), max_concurrent=9) for _ in range(3)]
         runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(4)]
         for route in (ALL_RUNS, RUNS, SESSIONS):
             on.sim.faults.add("status", route=route, status=status, times=ALWAYS)
@@ -51,13 +51,13 @@ async def test_lists_that_are_refused_are_done_without(shape, status):
 @pytest.mark.parametrize("kind", ["reset", "503", "HTML", "another object"])
 async def test_lists_that_always_fail_are_done_without(shape, kind):
     async with stage(shape) as on:
-        deployments = [on.sim.add_deployment(run_duration=(5.0, 200.0), max_concurrent=9) for _ in range(5)]
+        deployments = [on.sim.add_deployment(run_duration=(5.0, 100.0), max_concurrent=9) for _ in range(3)]
         runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(4)]
         for route in (ALL_RUNS, RUNS, SESSIONS):
             spoil(on, kind, route=route, times=ALWAYS)
         taken, failures = await on.run(collect(on, [run.id for run in runs]))
         assert failures == {}
-        assert len(taken) == 20
+        assert len(taken) == 12
         late = []
         for finished, at in taken:
             on.assert_true(finished)
@@ -75,13 +75,13 @@ def _without_every_second(body):
 @BOTH
 async def test_what_a_list_leaves_out_is_read_singly(shape):
     async with stage(shape) as on:
-        deployments = [on.sim.add_deployment(run_duration=(5.0, 200.0), max_concurrent=9) for _ in range(5)]
+        deployments = [on.sim.add_deployment(run_duration=(5.0, 100.0), max_concurrent=9) for _ in range(3)]
         runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(8)]
         for route in (ALL_RUNS, RUNS, SESSIONS):
             on.sim.faults.add("body", route=route, body=_without_every_second, times=ALWAYS)
         taken, failures = await on.run(collect(on, [run.id for run in runs]))
         assert failures == {}
-        assert len(taken) == 40
+        assert len(taken) == 24
         for finished, at in taken:
             on.assert_true(finished)
             assert 0 <= at - on.truth(finished.run.id)[1] <= longest_delay(at)
@@ -134,13 +134,14 @@ async def test_a_record_that_cannot_be_read_fails_alone(shape):
 )
 async def test_every_generation_of_lists_is_understood(shape, settings):
     async with stage(shape, sim=settings) as on:
-        deployments = [on.sim.add_deployment(run_duration=(5.0, 60.0), max_concurrent=60) for _ in range(4)]
+        deployments = [on.sim.add_deployment(run_duration=(5.0, 60.0), max_concurrent=60) for _ in range(3)]
         for deployment in deployments[:2]:
-            on.sim.add_runs(deployment, 300, newest=START - timedelta(hours=1))
-        runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(30)]
+            on.sim.add_runs(deployment, 110, newest=START - timedelta(hours=1))
+        # More than a page.
+        runs = [await on.qoder.deployments.run(deployment) for deployment in deployments for _ in range(35)]
         taken, failures = await on.run(collect(on, [run.id for run in runs]))
         assert failures == {}
-        assert len(taken) == 120
+        assert len(taken) == 105
         for finished, at in taken:
             on.assert_true(finished)
             assert 0 <= at - on.truth(finished.run.id)[1] <= longest_delay(at)

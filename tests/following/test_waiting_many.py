@@ -56,9 +56,9 @@ async def test_runs_come_in_the_order_in_which_they_end(shape):
 
 @BOTH
 @pytest.mark.parametrize("known", ["ids", "runs", "both"])
-async def test_a_hundred_runs_of_one_deployment(shape, known):
+async def test_dozens_of_runs_of_one_deployment(shape, known):
     async with stage(shape) as on:
-        runs = await of_one_deployment(on, 100)
+        runs = await of_one_deployment(on, 40)
         asked = [run.id if known == "ids" or (known == "both" and index % 2) else run for index, run in enumerate(runs)]
         on.forget()
         taken, _ = await on.run(collect(on, asked))
@@ -140,8 +140,8 @@ async def test_they_are_followed_from_the_beginning_of_the_block_not_of_the_iter
 @BOTH
 async def test_one_of_very_many_that_is_not_there_does_not_end_the_others(shape):
     async with stage(shape, retry=ONCE) as on:
-        runs = [run.id for run in await of_one_deployment(on, 200)]
-        taken, ending = await on.run(collect(on, [*runs[:100], "drun_nowhere", *runs[100:]]))
+        runs = [run.id for run in await of_one_deployment(on, 110)]
+        taken, ending = await on.run(collect(on, [*runs[:60], "drun_nowhere", *runs[60:]]))
         assert {finished.run.id for finished, _ in taken} == set(runs)
         assert list(ending.failures) == ["drun_nowhere"]
         assert isinstance(ending.failures["drun_nowhere"], NotFoundError)
@@ -154,7 +154,7 @@ async def test_one_of_very_many_that_is_not_there_does_not_end_the_others(shape)
 )
 async def test_one_that_may_not_be_read_does_not_end_the_others(shape, status, error):
     async with stage(shape, retry=ONCE) as on:
-        runs = await of_one_deployment(on, 20, longest=500.0)
+        runs = await of_one_deployment(on, 8, longest=500.0)
         locked = await on.trigger(duration=1000.0)
         on.sim.faults.add("status", status=status, route=RUN, when=lambda it: locked.id in it.path, times=ALWAYS)
         # Neither does any list show it.

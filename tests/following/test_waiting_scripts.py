@@ -97,11 +97,7 @@ def scripts(draw: Any) -> Script:
 
 @settings(max_examples=15)
 @given(script=scripts())
-def test_everybody_gets_the_truth(script: Script) -> None:
-    asyncio.run(_play(script))
-
-
-async def _play(script: Script) -> None:
+async def test_everybody_gets_the_truth(script: Script) -> None:
     async with stage(script.shape, retry=RetryPolicy() if script.retries else ONCE) as on:
         play = _Play(on, script)
         await on.time.run(*map(play.live, range(len(script.runs))), *map(play.wait, script.waiters))

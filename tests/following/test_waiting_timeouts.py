@@ -59,10 +59,10 @@ async def test_a_run_that_was_never_seen_is_not_in_the_error():
 
 async def test_without_a_timeout_it_takes_as_long_as_it_takes():
     async with stage() as on:
-        run = await on.trigger(duration=3 * 3600.0)
+        run = await on.trigger(duration=4000.0)
         finished, at = await on.run(on.timed(on.qoder.runs.wait(run, timeout=None)))
         assert finished.ok
-        assert at >= 3 * 3600
+        assert at >= 4000
 
 
 async def test_an_hour_is_the_usual_timeout():

@@ -36,11 +36,11 @@ async def test_every_creation_and_every_end_is_told_once(shape, which):
         runs = []
         told = await watched(
             on,
-            trigger(on, deployments, 40, 2.7, runs),
+            trigger(on, deployments, 24, 2.7, runs),
             deployments=None if which == "all" else deployments,
-            seconds=230,
+            seconds=190,
         )
-        assert len(runs) == 40
+        assert len(runs) == 24
         assert_told(on, told, created=runs, finished=runs)
         assert {"completed", "failed"} <= {str(change.finished.state) for change in told if change.finished}
 
@@ -206,7 +206,7 @@ async def test_runs_are_seen_soon(shape):
         seen = []
 
         async def script():
-            await on.time.sleep(500)
+            await on.time.sleep(100)
             seen.append((await on.qoder.deployments.run(deployment)).id)
             seen.append(on.time.elapsed)
 

@@ -158,10 +158,10 @@ async def test_a_session_that_is_deleted_ends_its_run():
 )
 async def test_a_third_of_all_requests_fails(shape, fault):
     async with stage(shape) as on:
-        deployments = lively(on)
+        deployments = lively(on, run_duration=(1, 40))
         runs = []
         on.sim.faults.add(share=0.3, **FAULTS[fault])
-        told = await watched(on, trigger(on, deployments, 6, 6.1, runs), deployments=deployments, seconds=200)
+        told = await watched(on, trigger(on, deployments, 6, 6.1, runs), deployments=deployments, seconds=150)
         assert len(runs) == 6
         assert_told(on, told, created=runs, finished=runs)
 
@@ -175,7 +175,7 @@ async def test_a_third_of_all_requests_fails(shape, fault):
 )
 async def test_an_outage_of_four_minutes_is_sat_out(shape, where):
     async with stage(shape) as on:
-        deployments = lively(on, 2)
+        deployments = lively(on, 2, run_duration=(1, 40))
         runs = []
         old = on.sim.insert_run(deployments[0], state="running", triggered_at=on.time.wall() - timedelta(hours=1))
 
@@ -186,7 +186,7 @@ async def test_an_outage_of_four_minutes_is_sat_out(shape, where):
             await on.time.sleep(240)
             fault.remove()
 
-        told = await watched(on, trigger(on, deployments, 7, 50, runs), outage(), deployments=deployments, seconds=480)
+        told = await watched(on, trigger(on, deployments, 7, 48, runs), outage(), deployments=deployments, seconds=390)
         assert_told(on, told, created=runs, finished=[old, *runs])
 
 

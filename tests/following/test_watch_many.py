@@ -68,7 +68,7 @@ async def test_a_reader_that_takes_twenty_minutes(shape):
                 await on.time.sleep(140)
 
         async def watch():
-            async with on.qoder.runs.watch(deployment) as changes:
+            async with on.qoder.runs.watch(deployment, poll=Poll(maximum=30)) as changes:
                 act = asyncio.ensure_future(script())
                 for _ in range(2):
                     told.append(await anext(changes))
@@ -91,7 +91,7 @@ async def test_a_reader_that_sleeps_while_thousands_come_is_waited_for(shape):
 
         async def watch():
             async with on.qoder.runs.watch(deployment, poll=Poll(initial=10, maximum=10)) as changes:
-                for _ in range(6):
+                for _ in range(5):
                     runs.extend(on.sim.add_runs(deployment, 400, spacing=0.01, state="no_session"))
                     await on.time.sleep(60)
                 kept, requests = len(held(changes)), on.requests
@@ -163,14 +163,14 @@ async def test_a_long_watch_holds_only_what_goes_on_and_what_is_new(shape):
         async def watch():
             async with on.qoder.runs.watch(deployment) as changes:
                 for _ in range(3):
-                    for _ in range(40):
+                    for _ in range(20):
                         await on.qoder.deployments.run(deployment)
                     await read(on, changes, 400, told)
                     sizes.append((len(held(changes)), len(changes.state)))
                     tasks.append(len(client_tasks_of(on)))
 
         await on.run(watch())
-        assert len(ids_of(told, "finished")) == 120
+        assert len(ids_of(told, "finished")) == 60
         # Of runs that have ended minutes ago nothing is left, in memory or in the state.
         assert max(count for count, _ in sizes) <= 5
         assert max(size for _, size in sizes) < 300

@@ -35,21 +35,21 @@ def ago(on, seconds):
 async def test_services_that_page_and_filter_in_their_own_ways(shape, settings):
     async with stage(shape, sim=settings) as on:
         first, second = (on.sim.add_deployment(run_duration=(1, 40), max_concurrent=9) for _ in range(2))
-        on.sim.add_runs(second, 250, spacing=2, newest=ago(on, 2), state="no_session")
+        on.sim.add_runs(second, 130, spacing=4, newest=ago(on, 2), state="no_session")
         old = on.sim.insert_run(first, state="running", triggered_at=ago(on, 400))
         if not settings.get("ignore_filters"):
-            on.sim.add_runs(second, 250, spacing=1, newest=ago(on, 1), state="no_session")
+            on.sim.add_runs(second, 130, spacing=2, newest=ago(on, 1), state="no_session")
         else:
             old = on.sim.insert_run(first, state="running", triggered_at=ago(on, 30))
         runs = []
 
         async def script():
-            await trigger(on, first, 5, 6, runs)
-            on.sim.add_runs(second, 130, spacing=0.01, state="no_session")
-            runs.extend(on.sim.run_ids(second)[:130])
+            await trigger(on, first, 4, 6, runs)
+            on.sim.add_runs(second, 110, spacing=0.01, state="no_session")
+            runs.extend(on.sim.run_ids(second)[:110])
             on.sim.set_run(old, status="completed")
 
-        told = await watched(on, script(), seconds=100)
+        told = await watched(on, script(), seconds=80)
         assert_told(on, told, created=runs, finished=[old, *runs])
 
 
@@ -123,7 +123,7 @@ async def test_failures_that_tell_another_time_lose_nothing(shape, ahead):
                 await on.time.sleep(9)
             await acting
 
-        told = await watched(on, script(), deployments=deployment, poll=Poll(initial=1, maximum=2), seconds=300)
+        told = await watched(on, script(), deployments=deployment, poll=Poll(initial=1, maximum=2), seconds=190)
         assert_told(on, told, created=runs, finished=runs)
 
 
@@ -152,7 +152,7 @@ async def test_a_machine_that_slept_for_hours_catches_up_once(shape, monkeypatch
             async with on.qoder.runs.watch(poll=Poll(initial=10, maximum=10)) as changes:
                 await read(on, changes, 20, told)
                 on.sim.add_runs(
-                    deployment, 1500, spacing=18, newest=on.time.wall() + timedelta(hours=8), state="no_session"
+                    deployment, 600, spacing=45, newest=on.time.wall() + timedelta(hours=8), state="no_session"
                 )
                 on.time.oversleep(8 * 3600)
                 await read(on, changes, 20, told)
@@ -177,14 +177,14 @@ async def test_a_busy_account_is_read_in_large_pages():
         runs = []
 
         async def script():
-            for _ in range(40):
+            for _ in range(20):
                 runs.extend(on.sim.add_runs(first, 10, spacing=0.5, newest=ago(on, -5)))
                 await on.time.sleep(5)
 
-        told = await watched(on, script(), poll=Poll(initial=10, maximum=10), seconds=230)
+        told = await watched(on, script(), poll=Poll(initial=10, maximum=10), seconds=130)
         assert second is not None
         assert_told(on, told, created=runs, finished=runs)
-        looks = 230 / 8
+        looks = 130 / 8
         assert on.sim.request_counts[ALL_RUNS] <= 2 * looks + 10
 
 

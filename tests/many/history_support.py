@@ -16,7 +16,7 @@ from qoder_async.simulator import ManualClock, Simulator
 from qoder_async.simulator.instants import parse_instant, to_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 
     from qoder_async import DeploymentRun
     from qoder_async.history import RunHistory
@@ -26,6 +26,7 @@ ROUND = 0.05
 """Seconds that an answer takes where it takes any time."""
 SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
+_NONE = timedelta()
 
 
 class _Jumps(selectors.DefaultSelector):
@@ -76,6 +77,18 @@ class _LoopClock(Clock):
         await asyncio.sleep(seconds)
 
 
+def _stretches(runs: list[tuple[datetime, float]]) -> Iterator[tuple[datetime, float, float, int]]:
+    """Runs by when they were triggered, and how late their records are: what is evenly spaced can be added in one go."""
+    first = 0
+    while first < len(runs):
+        (newest, lateness), after = runs[first], first + 1
+        spacing = max(newest - runs[after][0], _NONE) if after < len(runs) else _NONE
+        while after < len(runs) and runs[after] == (runs[after - 1][0] - spacing, lateness):
+            after += 1
+        yield newest, spacing.total_seconds(), lateness, after - first
+        first = after
+
+
 class Service(Direct):
     """One deployment's service.
 
@@ -103,9 +116,9 @@ class Service(Direct):
         super().__init__(Simulator(shape=shape, clock=ManualClock(START), **settings), self._answering)
         self.clock = _LoopClock()  # type: ignore[assignment]
         self.dep = self.sim.add_deployment(created_at=made or START - timedelta(days=400))
-        for place, time in enumerate(times):
-            lateness = late(place) if callable(late) else late
-            self.sim.add_runs(self.dep, 1, newest=time, created_after=lateness)
+        runs = [(time, late(place) if callable(late) else late) for place, time in enumerate(times)]
+        for newest, spacing, lateness, count in _stretches(runs):
+            self.sim.add_runs(self.dep, count, newest=newest, spacing=spacing, created_after=lateness)
         self.latency = latency
         self.asked: list[dict[str, str]] = []
         """What each request for a page asked for."""

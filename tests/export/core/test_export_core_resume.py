@@ -259,6 +259,17 @@ async def test_a_whole_spool_that_was_harmed(tmp_path, name, harm):
         assert_same(ids_in(tmp_path / name, name.partition(".")[2]), ids(on))
 
 
+async def test_a_whole_spool_with_fewer_lines(tmp_path):
+    """It has the right size and a right end."""
+    async with world(tmp_path) as on:
+        await whole_but_not_written(on, "runs.csv")
+        spool = tmp_path / "runs.csv.spool"
+        spool.write_bytes(spool.read_bytes().replace(b"\n", b" ", 1))
+        with pytest.raises(ExportError, match=r"has 52 runs and should have 53.*resume=False"):
+            await on.export("runs.csv")
+        assert on.names == ["runs.csv.checkpoint", "runs.csv.spool"]
+
+
 @pytest.mark.parametrize("name", ["runs.jsonl", "runs.csv"])
 async def test_more_than_counts_is_cut_off(tmp_path, name):
     """As after a crash: also where all was fetched."""

@@ -44,7 +44,7 @@ def line(run_id: str = "drun_1", *, at: float = 0, status: str | None = "complet
 
 def query(path: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """Ask a file."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         return connection.execute(sql, values).fetchall()
 
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sync_support import RUNS, ago, later_pages, of, query, records, stage
 
 from qoder_async import ExportError, ServerError
-from qoder_async.export import sync_file, sync_store
+from qoder_async.export import sync_file, sync_store, syncing
 
 SHAPES = ("extended", "lean")
 BOTH = pytest.mark.parametrize("shape", SHAPES)
@@ -169,11 +169,24 @@ async def test_a_failure_half_way_keeps_what_came(on):
 @BOTH
 async def test_a_service_that_is_down_half_way_keeps_what_came(on):
     on.add(1000)
-    on.sim.faults.add("status", route=RUNS, status=500, nth=6, times=ALWAYS)
+    on.sim.faults.add("status", status=500, nth=7, times=ALWAYS)
     with pytest.raises(ServerError):
         await on.sync()
     there = len(records(on.path))
     assert 400 <= there <= 500
+    on.sim.faults.clear()
+    assert len(pages(await on.asked())) <= (1000 - there) // 100 + 2
+    on.assert_same()
+
+
+@BOTH
+async def test_a_service_that_is_down_when_it_is_gone_on_with_loses_nothing(on):
+    on.add(1000)
+    assert await cut_off(on, 5)
+    there = len(records(on.path))
+    on.sim.faults.add("status", status=500, times=ALWAYS)
+    with pytest.raises(ServerError):
+        await on.sync()
     on.sim.faults.clear()
     assert len(pages(await on.asked())) <= (1000 - there) // 100 + 2
     on.assert_same()
@@ -287,6 +300,7 @@ async def test_the_file_is_sound_whenever_the_machine_stops(tmp_path, shape, mon
             on.sim.add_runs(dep, 4, state="running", newest=ago(DAY))
         monkeypatch.setattr(sync_file, "_connect", watched)
         monkeypatch.setattr(sync_store, "_AT_ONCE", 20)  # more statements
+        monkeypatch.setattr(syncing, "_ENOUGH", 100)  # and more transactions
         await on.sync()
         on.advance(DAY)
         for dep in deployments:

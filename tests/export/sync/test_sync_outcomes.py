@@ -208,7 +208,7 @@ async def test_a_service_that_is_down_ends_it(on):
 async def test_a_failure_of_one_run_does_not_keep_the_others_away(on):
     one, two = on.add(3, 3, newest=ago(DAY))
     on.sim.faults.add("status", route=EVENTS, status=400, nth=2)
-    with pytest.raises(ExportError) as caught:
+    with pytest.raises(ExportError, match="1 of 2 deployments failed") as caught:
         await on.sync(outcomes=True)
     assert set(caught.value.failures) <= {one, two}
     assert column(on.path, "count(*)", "outcome IS NOT NULL") == [5]

@@ -18,10 +18,14 @@ from qoder_async import (
     ExportError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseDecodeError,
     ServerError,
 )
 from qoder_async.export.exporting import export_runs
 from qoder_async.export.progress import SyncReport
+from qoder_async.export.sync_deployment import DeploymentSync
+from qoder_async.export.sync_store import Standing
+from qoder_async.export.sync_tally import Tally
 from qoder_async.export.syncing import sync_runs
 
 SHAPES = ("extended", "lean")
@@ -102,6 +106,7 @@ async def test_records_that_cannot_be_decoded_come_like_the_others(on):
     runs = on.sim.run_ids(dep)
     on.sim.replace_record(runs[0], b'{"id":"%b","created_at":7}' % runs[0].encode())
     on.sim.replace_record(runs[2], b'{"id":7}')
+    on.sim.replace_record(runs[3], b"[7]")
     report = await on.sync()
     assert (report.rows, report.new, report.unfinished) == (4, 4, 0)
     assert column(on.path, "deployment_id") == [dep] * 4
@@ -341,19 +346,14 @@ async def test_a_run_that_is_gone_is_not_asked_for_again(on):
     assert json.loads(query(on.path, "SELECT raw FROM runs WHERE id = ?", run)[0][0])["status"] == "running"
 
 
-async def test_a_young_run_that_some_machines_do_not_know_yet_is_asked_for_again(on):
-    on.add(10, newest=ago(DAY))
-    (dep,) = on.add(2000, newest=START, spacing=0.05)
-    run = on.sim.run_ids(dep)[-1]
+async def test_a_run_that_only_one_of_two_routes_knows_is_not_gone(on):
+    (dep,) = on.add(100)
+    run = on.sim.run_ids(dep)[50]
     on.sim.set_run(run, status="running")
     await on.sync()
-    on.sim.faults.add("status", route=RUN, status=404)
-    # The top of the list ends where it is known; a minute later this run is below it.
-    on.advance(275)
-    assert (await on.sync()).unfinished == 1
     on.sim.set_run(run, status="completed")
-    on.advance(275)
-    await on.sync()
+    on.sim.faults.add("status", route=RUN, status=404)
+    assert routes(await on.asked())[2:] == [RUN, "GET /deployment_runs/{run_id}"]
     on.assert_same()
 
 
@@ -435,6 +435,13 @@ def without(deployment_id):
     return change
 
 
+async def test_a_deployment_of_the_file_with_an_id_that_is_none_is_not_asked_for(on):
+    on.add(5)
+    await on.sync()
+    query(on.path, "INSERT INTO sync_state (deployment_id) VALUES ('../secrets')")
+    assert routes(await on.asked()) == [DEPLOYMENTS, RUNS]
+
+
 async def test_a_deployment_that_is_listed_and_unknown_is_gone(on):
     one, two = on.add(5, 6)
     on.sim.faults.add("status", status=404, times=9, when=of(one))
@@ -512,6 +519,17 @@ def scope(path):
 # What goes wrong
 
 
+async def test_a_run_whose_record_is_none_is_a_failure(on):
+    (dep,) = on.add(100)
+    run = on.sim.run_ids(dep)[50]
+    on.sim.set_run(run, status="running")
+    await on.sync()
+    on.sim.replace_record(run, b'"gone"')
+    with pytest.raises(ExportError) as caught:
+        await on.sync()
+    assert isinstance(caught.value.failures[dep], ResponseDecodeError)
+
+
 @BOTH
 async def test_a_failure_of_one_deployment_does_not_keep_the_others_away(on):
     one, two, three = on.add(150, 150, 150)
@@ -541,13 +559,30 @@ async def test_what_passes_is_waited_out(on):
 
 async def test_a_service_that_is_down_ends_it(on):
     on.add(*[10] * 100)
-    on.sim.faults.add("status", route=RUNS, nth=20, times=float("inf"), status=500)
+    on.sim.faults.add("status", nth=21, times=float("inf"), status=500)
     with pytest.raises(ServerError):
         await on.sync(max_concurrency=4)
     assert len(query(on.path, "SELECT * FROM sync_state")) == 19
     assert on.clock.time - 1000 < 1000  # and not five minutes for each deployment
     on.sim.faults.clear()
     assert (await on.sync()).new == 810
+    on.assert_same()
+
+
+async def test_deployments_that_are_out_of_order_do_not_end_it(on):
+    first, *others = on.add(*[10] * 5)
+    last = others.pop()
+
+    def is_out_of_order(request):
+        return f"/{first}/" in request.path or f"/{last}/" in request.path
+
+    on.sim.faults.add("status", when=is_out_of_order, times=float("inf"), status=500)
+    with pytest.raises(ExportError, match="2 of 5") as caught:
+        await on.sync(max_concurrency=1)
+    assert set(caught.value.failures) == {first, last}
+    assert sorted(row[0] for row in query(on.path, "SELECT DISTINCT deployment_id FROM runs")) == sorted(others)
+    on.sim.faults.clear()
+    assert (await on.sync()).new == 20
     on.assert_same()
 
 
@@ -583,6 +618,26 @@ async def test_two_syncs_at_once_are_refused(on, tmp_path):
     await on.sync(on_progress=second)
     on.assert_same()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["runs.db"]
+
+
+async def test_the_time_of_a_page_is_that_of_its_request(tmp_path):
+    """Answers to others may tell a later time while a page is on its way; what was not on it may show by then."""
+    async with stage(tmp_path) as on:
+        (dep,) = on.add(0)
+        sync = DeploymentSync(
+            dep,
+            Standing(state=None, unfinished=[], has_runs=False),
+            file=None,
+            transport=on.qoder._transport,
+            tally=Tally(),
+            write=None,
+        )
+        assert sync._asked_at(on.clock.now()) is None
+        on.clock.time += 100
+        await on.qoder.deployments.list().collect()
+        assert sync._asked_at(on.clock.now() - 100) == ago(100)
+        on.clock.time += 7
+        assert sync._asked_at(on.clock.now() - 7) == START
 
 
 async def test_a_link_leads_to_the_file(on, tmp_path):
