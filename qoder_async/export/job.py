@@ -99,7 +99,7 @@ class ExportJob:
             QoderError: The service cannot be read; what came is kept.
         """
         began = self._clock.now()
-        named = deployments if isinstance(deployments, list) else None
+        named = [str(each) for each in deployments] if isinstance(deployments, list) else None
         selection = selection_of(named) if self._wants_all or named is not None else None
         checkpoint = await in_thread(self._begin, resume, named, selection)
         fetched = Fetched.from_checkpoint(checkpoint, selection)

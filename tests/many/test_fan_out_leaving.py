@@ -186,8 +186,7 @@ SOURCES = pytest.mark.parametrize("source", ["ids", "generator", "pager", "prefe
 
 @ORDERS
 @SOURCES
-@pytest.mark.parametrize("most", [1, 3])
-@pytest.mark.parametrize("again", [0, 1, 2, 3])
+@pytest.mark.parametrize(("most", "again"), [(1, 0), (1, 1), (3, 0), (3, 1), (3, 2), (3, 3)])
 async def test_cancelled_at_every_single_await(order, source, most, again):
     """And again so many turns later, while it is leaving."""
     turns, ended = 0, False

@@ -32,11 +32,11 @@ async def assert_sorted_and_complete(on, deployments, **settings):
 async def test_deployments_of_very_different_density(shape, page_size, most):
     async with stage(shape) as on:
         deployments = [
-            *add(on, 60, spacing=1),
-            *add(on, 40, 5, spacing=60),
-            *add(on, 12, spacing=3600, newest=ago(1800)),
+            *add(on, 30, spacing=1),
+            *add(on, 20, 5, spacing=60),
+            *add(on, 8, spacing=3600, newest=ago(900)),
             *add(on, 0, 1, 3, spacing=86_400),
-            *add(on, 30, spacing=0.001, newest=ago(90_000)),
+            *add(on, 15, spacing=0.001, newest=ago(90_000)),
         ]
         await assert_sorted_and_complete(on, deployments, page_size=page_size, max_concurrency=most)
 

@@ -108,10 +108,10 @@ def alive(*kinds):
 
 @pytest.mark.parametrize("source", ["ids", "pager"])
 async def test_in_order_of_arrival_memory_does_not_grow(source):
-    """5,000 deployments, most of them empty, a few with several pages."""
+    """2,000 deployments, most of them empty, a few with several pages."""
     sim = Simulator(shape="lean")
-    deployments = [sim.add_deployment() for _ in range(5000)]
-    busy = deployments[::100]
+    deployments = [sim.add_deployment() for _ in range(2000)]
+    busy = deployments[::40]
     for deployment in busy:
         sim.add_runs(deployment, 60)
     direct = Direct(sim)
@@ -129,7 +129,7 @@ async def test_in_order_of_arrival_memory_does_not_grow(source):
     finally:
         gc.unfreeze()
     assert seen == 60 * 50
-    assert walk.progress.deployments_done == 5000
+    assert walk.progress.deployments_done == 2000
     assert len(looks) == 15
     assert max(look[DeploymentRun] for look in looks) <= 4 * 20
     assert max(look[Page] for look in looks) <= 4 + 1

@@ -113,7 +113,7 @@ async def _walk(plan, world):
 @given(plans)
 def test_what_was_there_all_along_comes_once(plan):
     world = World(plan)
-    direct, walk, runs = asyncio.run(_walk(plan, world))
+    direct, walk, runs = asyncio.run(_walk(plan, world), debug=False)
     found = Counter(run.id for run in runs)
     assert set(found.values()) <= {1}
     assert set(world.initial) <= set(found)
@@ -136,7 +136,7 @@ def test_what_is_given_up_goes_on_from_its_cursor(plan, data):
     bad = data.draw(st.sets(st.sampled_from(world.initial), max_size=6)) if world.initial else set()
     for run_id in sorted(bad):
         world.sim.replace_record(run_id, b'{"id":"%s"}' % run_id.encode())
-    direct, walk, runs = asyncio.run(_walk(plan, world))
+    direct, walk, runs = asyncio.run(_walk(plan, world), debug=False)
     if plan.walk["order"] == "newest":
         assert_newest_first(runs)
     found = Counter(run.id for run in runs)
@@ -155,7 +155,7 @@ def test_what_is_given_up_goes_on_from_its_cursor(plan, data):
                 except ResponseDecodeError as error:
                     broke = error
 
-    asyncio.run(go_on())
+    asyncio.run(go_on(), debug=False)
     assert set(found.values()) <= {1}
     assert set(found) - set(world.inserted) == set(world.initial) - bad
     assert direct.at_once == 0

@@ -117,7 +117,7 @@ class World:
             await self.reads(request)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(plans)
 def test_what_was_there_all_along_comes_once(plan):
     world = World(plan)
@@ -129,7 +129,7 @@ def test_what_was_there_all_along_comes_once(plan):
     assert world.service.most_at_once <= plan.walk["slices"]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(plans, st.data())
 def test_it_goes_on_from_the_cursor_of_what_broke_it(plan, data):
     """Records that cannot be decoded, with or without an id, and pages that are refused for good."""
@@ -167,7 +167,7 @@ def test_it_goes_on_from_the_cursor_of_what_broke_it(plan, data):
     assert warped(go_on()) == [run_id for run_id in world.initial if run_id not in bad]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(plans, st.lists(st.sampled_from([0, 0.001, 0.05, 0.3, 2]), min_size=1, max_size=20))
 def test_whoever_waits_for_a_run_with_short_patience_loses_nothing(plan, waits):
     """Each wait is cancelled after a while, and the next goes on where it was."""
@@ -191,7 +191,7 @@ def test_whoever_waits_for_a_run_with_short_patience_loses_nothing(plan, waits):
     assert warped(walk()) == world.initial
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(plans)
 def test_runs_that_are_visible_from_the_beginning_come_in_order(plan):
     kept = [[act for act in each if act[0] not in ("past", "delete")] for each in plan.acts]

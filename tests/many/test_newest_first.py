@@ -101,7 +101,7 @@ def lists(draw):
     return branches
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(lists(), st.data())
 def test_whatever_comes_in_whatever_order_it_is_sorted_and_complete(branches, data):
     draws = iter(data.draw(st.lists(st.integers(0, 1_000_000), min_size=60, max_size=60)))

@@ -158,26 +158,27 @@ def bursts(count, size, gap, spacing=0.01):
     return ages
 
 
+PAGE = 25
 SHAPES = {
-    "even": even(10_000),
-    "poisson": poisson(10_000),
-    "office hours": office_hours(100, 100),
-    "bursts of two pages": bursts(40, 250, 7 * DAY),
-    "bursts of a page": bursts(100, 100, 7 * DAY),
-    "bursts of half a page": bursts(200, 50, DAY),
-    "bursts of many pages": bursts(8, 1500, 30 * DAY),
-    "bursts at one time": bursts(100, 100, DAY, spacing=0),
-    "bursts close by": bursts(100, 120, 300, spacing=0),
-    "growing gaps": [1.5**number for number in range(45)] + [100 * 1.1**n + k for n in range(100) for k in range(90)],
-    "growing": [DAY * 365 * random.Random(number).random() ** 3 for number in range(10_000)],
-    "dense end": [3600.0 * n for n in range(300)] + [60 * DAY + n for n in range(8000)],
-    "sparse end": [*even(8000, 1.0), *(DAY + 3600.0 * number for number in range(2000))],
-    "gaps": even(3000, 300) + [30 * DAY + 3600 * n for n in range(100)] + [90 * DAY + 60 * n for n in range(7000)],
-    "all at one time": [5.0] * 10_000,
-    "500 in each second": [float(n // 500) for n in range(10_000)],
-    "one long ago": [*even(5000), 6 * 365 * DAY],
-    "dense beginning": [0.001 * n for n in range(9000)] + [40 * DAY * n for n in range(1, 40)],
-    "in the future": [n * 60 - 30 * DAY for n in range(10_000)],
+    "even": even(2500),
+    "poisson": poisson(2500),
+    "office hours": office_hours(100, 25),
+    "bursts of two pages": bursts(40, 62, 7 * DAY),
+    "bursts of a page": bursts(100, 25, 7 * DAY),
+    "bursts of half a page": bursts(200, 12, DAY),
+    "bursts of many pages": bursts(8, 375, 30 * DAY),
+    "bursts at one time": bursts(100, 25, DAY, spacing=0),
+    "bursts close by": bursts(100, 30, 300, spacing=0),
+    "growing gaps": [1.5**number for number in range(45)] + [100 * 1.1**n + k for n in range(100) for k in range(22)],
+    "growing": [DAY * 365 * random.Random(number).random() ** 3 for number in range(2500)],
+    "dense end": [3600.0 * n for n in range(75)] + [60 * DAY + n for n in range(2000)],
+    "sparse end": [*even(2000, 1.0), *(DAY + 3600.0 * number for number in range(500))],
+    "gaps": even(750, 300) + [30 * DAY + 3600 * n for n in range(25)] + [90 * DAY + 60 * n for n in range(1750)],
+    "all at one time": [5.0] * 2500,
+    "125 in each second": [float(n // 125) for n in range(2500)],
+    "one long ago": [*even(1250), 6 * 365 * DAY],
+    "dense beginning": [0.001 * n for n in range(2250)] + [40 * DAY * n for n in range(1, 10)],
+    "in the future": [n * 60 - 30 * DAY for n in range(2500)],
     "one": [0.0],
     "none": [],
 }
@@ -189,7 +190,7 @@ FLOORS = {"none": None, "400 days": ago(400 * DAY), "too late": ago(DAY), "in th
 def test_every_run_is_in_a_window_that_is_walked(name, late):
     ages = SHAPES[name]
     floor = list(FLOORS.values())[len(name) % 4]
-    play = Play(ages, late=late, floor=floor).run()
+    play = Play(ages, late=late, floor=floor, page_size=PAGE).run()
     assert play.found == set(range(len(ages)))
     assert play.requests <= 1.6 * play.pages + 20
     assert len(play.order) <= play.requests
@@ -199,7 +200,7 @@ def test_every_run_is_in_a_window_that_is_walked(name, late):
 @pytest.mark.parametrize("at_once", [1, 2, 50])
 def test_whatever_is_known_and_however_many_walk(at_once, floor):
     ages = SHAPES["bursts of two pages"]
-    play = Play(ages, at_once=at_once, floor=FLOORS[floor]).run()
+    play = Play(ages, at_once=at_once, floor=FLOORS[floor], page_size=PAGE).run()
     assert play.found == set(range(len(ages)))
     assert play.requests <= 1.6 * play.pages + 3 * at_once
     assert (play.requests == play.pages) is (at_once == 1)
@@ -209,13 +210,13 @@ def test_whatever_is_known_and_however_many_walk(at_once, floor):
 @pytest.mark.parametrize("span", [0, 0.5, 1, 2, 3, 10, 121, 3600, 40 * DAY])
 def test_bounds_of_the_callers(span, late):
     after, before = ago(7 * DAY + span), ago(7 * DAY)
-    ages = [*even(3000, 300), *(7 * DAY + span * n / 3000 for n in range(3000))]
-    play = Play(ages, after=after, before=before, late=late).run()
+    ages = [*even(750, 1200), *(7 * DAY + span * n / 750 for n in range(750))]
+    play = Play(ages, after=after, before=before, late=late, page_size=PAGE).run()
     low, high = bisect_left(play.times, after), bisect_left(play.times, before)
     assert play.found >= set(range(low, high))
     if late is None:
         assert play.found == set(range(low, high))
-    assert play.requests <= 1.6 * ((high - low) / 100 + 1) + 20
+    assert play.requests <= 1.6 * ((high - low) / PAGE + 1) + 20
 
 
 @pytest.mark.parametrize("year", [1, 1970, 2019])

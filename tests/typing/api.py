@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import assert_type
 
 import aiohttp
@@ -15,6 +16,9 @@ from qoder_async import (
     Deployment,
     DeploymentRun,
     DeploymentStatus,
+    ExportError,
+    ExportProgress,
+    ExportReport,
     FanOut,
     FanOutProgress,
     FinishedRun,
@@ -33,8 +37,14 @@ from qoder_async import (
     RunStatus,
     Session,
     SessionEvent,
+    SyncReport,
+    VerifiedWindow,
+    VerifyReport,
     converter,
+    export_runs,
     map_concurrently,
+    sync_runs,
+    verify_export,
 )
 
 
@@ -153,6 +163,24 @@ async def errors(qoder: AsyncQoder) -> None:
         assert_type(error.body, bytes)
     except QoderError as error:
         assert_type(error.cursor, Cursor | None)
+
+
+async def exports(qoder: AsyncQoder, path: Path) -> None:
+    def show(progress: ExportProgress) -> None:
+        assert_type(progress.deployments_total, int | None)
+
+    async def tell(progress: ExportProgress) -> None:
+        assert_type(progress.current_deployments, tuple[str, ...])
+
+    try:
+        assert_type(await export_runs(qoder, path, format="parquet", on_progress=show), ExportReport)
+    except ExportError as error:
+        assert_type(error.failures, dict[str, QoderError])
+    await export_runs(qoder, "runs.csv", deployments=["dep_1"], triggered_after=datetime.now(UTC), resume=False)
+    assert_type(await sync_runs(qoder, "runs.db", outcomes=True, on_progress=tell), SyncReport)
+    report = await verify_export(qoder, path, deployments=qoder.deployments.list())
+    assert_type(report, VerifyReport)
+    assert_type(report.windows[0], VerifiedWindow)
 
 
 def items(pager: Pager[DeploymentRun]) -> AsyncIterator[DeploymentRun]:

@@ -9,7 +9,7 @@ import pytest
 from core_support import ALWAYS, BOTH, SIZES, Stopped, later_pages_of, of, served, stop_after
 
 from qoder_async import ExportError, Pace
-from qoder_async.export import fetching
+from qoder_async.export import ticking
 from qoder_async.export.progress import ExportProgress
 
 GROWING = ("deployments_done", "rows", "bytes", "requests", "rows_written")
@@ -108,7 +108,7 @@ async def test_all_requests_count_also_those_that_fail(tmp_path):
 
 async def test_it_is_told_while_nothing_comes(tmp_path, monkeypatch):
     """A program that shows it shall not look dead."""
-    monkeypatch.setattr(fetching, "_TICK", 0.01)
+    monkeypatch.setattr(ticking, "_TICK", 0.01)
     told = []
     came = asyncio.Event()
 

@@ -298,6 +298,16 @@ async def test_those_of_them_that_have_ended_are_read_singly(on):
     on.assert_same()
 
 
+async def test_a_status_that_many_others_have_is_not_listed_to_its_end(tmp_path):
+    async with stage(tmp_path, sim={"max_page_size": 100}) as on:
+        await spread(on, *["running"] * 4)
+        on.sim.add_runs(on.sim.deployment_ids()[0], 1500, state="running")
+        asked = await on.asked()
+        assert sum("status" in request.query for request in asked) == 4
+        assert routes(asked).count(RUN) == 4
+        on.assert_same()
+
+
 @pytest.mark.parametrize("status", [400, None])
 async def test_a_service_that_does_not_filter_by_status_is_asked_once(tmp_path, status):
     async with stage(tmp_path, sim={"ignore_filters": status is None}) as on:
