@@ -13,7 +13,6 @@ import attrs
 
 from qoder_async._fanout_orders import is_everybodys
 from qoder_async._http.call import Call
-from qoder_async._http.retry import is_passing_error
 from qoder_async._patience import is_passing_unless_understood, patiently
 from qoder_async._raw_pages import raw_pages
 from qoder_async._run_lists import runs_of
@@ -22,7 +21,14 @@ from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.envelope import read_members, without_mark
 from qoder_async._wire.ids import is_id
-from qoder_async.errors import APIStatusError, AuthenticationError, BadRequestError, NotFoundError, QoderError
+from qoder_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    QoderError,
+)
 from qoder_async.export.seen import see_line
 from qoder_async.export.sync_changes import Change
 from qoder_async.export.sync_plan import State, after_part, asks_from
@@ -102,7 +108,7 @@ class DeploymentSync:
         try:
             await self._descend()
         except QoderError as error:
-            if is_everybodys(error) or isinstance(error, AuthenticationError) or is_passing_error(error):
+            if is_everybodys(error) or isinstance(error, AuthenticationError | APIConnectionError):
                 raise
             log.warning("The runs of %s are read anew, because it was not possible to go on: %s", self._id, error)
             self.state = attrs.evolve(self.state, descent=None)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1000
 """What one generation of the service gives at most; where it is refused, 100 are asked for."""
 
-_REFUSALS = frozenset({400, 410, 422})
+_REFUSALS = frozenset({400, 404, 410, 422})
 """The statuses with which a service may answer a cursor that it does not know any more."""
 
 log = logging.getLogger("qoder_async")

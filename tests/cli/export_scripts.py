@@ -70,7 +70,7 @@ def sync_report(**settings: Any) -> SyncReport:
 
 def saved(rows: int, *, is_whole: bool = False, name: str = "runs.csv") -> Callable[[], None]:
     """A step that leaves a checkpoint behind."""
-    checkpoint = Checkpoint(filters=FILTERS, rows=rows, is_whole=is_whole)
+    checkpoint = Checkpoint(filters=FILTERS, rows=rows, whole_of="all" if is_whole else None)
     return lambda: write_checkpoint(Path(f"{name}.checkpoint"), checkpoint)
 
 

@@ -155,10 +155,10 @@ def test_cursors_of_all_kinds(shape, next_page, times):
 @pytest.mark.parametrize("reads", [name for name in BOUNDS if name not in ("neither", "only before", "only after")])
 def test_services_that_read_bounds_otherwise(shape, times, reads, caplog):
     caplog.set_level(logging.INFO, "qoder_async")
-    service = Service(FEWER[times], shape, late=0.6, before=reads_bounds(reads))
+    service = Service(TIMES[times], shape, late=0.6, before=reads_bounds(reads))
     warped(_compare(service))
     assert caplog.messages == []
-    assert len(service.asked) <= 1.6 * len(FEWER[times]) / 10 + 20
+    assert len(service.asked) <= 1.6 * len(TIMES[times]) / 10 + 20
 
 
 # The caller's bounds

@@ -56,6 +56,12 @@ def pages(requests):
     return [dict(request.query) for request in requests if request.route == RUNS]
 
 
+def place_of(on):
+    """Where the walk that was cut off goes on."""
+    ((cursor,),) = query(on.path, "SELECT cursor FROM sync_state")
+    return cursor.partition(":")[2]
+
+
 # A long first sync
 
 
@@ -117,11 +123,13 @@ async def test_from_a_cursor_that_has_expired(tmp_path, shape, status):
 
 
 @BOTH
-async def test_from_a_place_of_which_nothing_is_known_any_more(on):
+@pytest.mark.parametrize("status", [404, 403, 500])
+async def test_from_a_place_of_which_nothing_is_known_any_more(on, status):
     """Whatever the service says to it, the list is read anew then."""
     (dep,) = on.add(1000)
     assert await cut_off(on, 5)
-    on.sim.faults.add("status", status=404, when=later_pages)
+    place = place_of(on)
+    on.sim.faults.add("status", status=status, times=ALWAYS, when=lambda request: place in request.query.values())
     on.sim.insert_run(dep)
     await on.sync()
     on.assert_same()
