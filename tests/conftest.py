@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,12 @@ settings.register_profile("explore", deadline=None)  # a slow machine is no fail
 # What CI says must not depend on chance: whoever works on the code explores.
 settings.register_profile("repeat", deadline=None, derandomize=True)
 settings.load_profile("repeat" if os.environ.get("CI") else "explore")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what stays to the end: all the tests are ten times what one of them makes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

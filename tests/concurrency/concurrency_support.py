@@ -75,12 +75,8 @@ def no_complaints() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     complaints: list[Any] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
-    gc.freeze()  # to look through all objects of all tests takes long
-    try:
-        yield
-        gc.collect()
-    finally:
-        gc.unfreeze()
+    yield
+    gc.collect()
     assert complaints == []
 
 

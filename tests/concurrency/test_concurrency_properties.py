@@ -177,7 +177,7 @@ class Stage:
 @given(scripts)
 def test_each_key_has_one_outcome_and_few_are_under_way(script):
     stage = Stage(script)
-    asyncio.run(stage.play())
+    asyncio.run(stage.play(), debug=False)
     number = len(script.parts)
     assert len(set(stage.taken)) == len(stage.taken)
     assert set(stage.taken) <= set(stage.begun) <= set(stage.pulled) <= set(range(number))
@@ -214,7 +214,7 @@ def test_it_takes_as_long_as_the_work_on_so_many_desks(durations, max_concurrenc
         desk = desks.index(min(desks))
         desks[desk] += duration
         ends.append(desks[desk])
-    assert asyncio.run(play()) == sorted(ends)
+    assert asyncio.run(play(), debug=False) == sorted(ends)
 
 
 @settings(max_examples=40)
@@ -253,7 +253,7 @@ def test_workers_hand_over_every_value_once_and_in_order(plan, max_concurrency, 
         assert other_tasks() == set()
         return values
 
-    values = asyncio.run(play())
+    values = asyncio.run(play(), debug=False)
     assert sorted(values) == [(key, number) for key, part in enumerate(plan) for number in range(len(part))]
     for key in range(len(plan)):
         assert [value for value in values if value[0] == key] == sorted(value for value in values if value[0] == key)

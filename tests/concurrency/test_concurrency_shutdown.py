@@ -25,12 +25,10 @@ def run(script):
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         return await script()
 
-    gc.freeze()  # to look through all objects of all tests takes long
     try:
         return asyncio.run(main(), debug=True)
     finally:
         gc.collect()
-        gc.unfreeze()
         assert complaints == []
 
 

@@ -222,4 +222,4 @@ def test_whatever_happens_all_news_are_read_once_and_in_order(steps):
         got += [await mailbox.get() for _ in range(len(mailbox))]
         assert got == list(range(sent))
 
-    asyncio.run(play())
+    asyncio.run(play(), debug=False)

@@ -118,16 +118,12 @@ async def test_in_order_of_arrival_memory_does_not_grow(source):
     given = deployments if source == "ids" else direct.deployments.list()
     seen, looks = 0, []
     gc.collect()
-    gc.freeze()
-    try:
-        async with direct.runs.fan_out(given, max_concurrency=4, page_size=20) as walk:
-            async for run in walk:
-                seen += 1
-                del run
-                if seen % 300 == 0 or (seen <= 50 and seen % 10 == 0):
-                    looks.append(alive(DeploymentRun, Page, Deployment))
-    finally:
-        gc.unfreeze()
+    async with direct.runs.fan_out(given, max_concurrency=4, page_size=20) as walk:
+        async for run in walk:
+            seen += 1
+            del run
+            if seen % 300 == 0 or (seen <= 50 and seen % 10 == 0):
+                looks.append(alive(DeploymentRun, Page, Deployment))
     assert seen == 60 * 50
     assert walk.progress.deployments_done == 2000
     assert len(looks) == 15
@@ -142,14 +138,10 @@ async def test_what_was_delivered_is_held_by_nobody():
     deployment = sim.add_deployment()
     sim.add_runs(deployment, 50)
     gc.collect()
-    gc.freeze()
-    try:
-        async with Direct(sim).runs.fan_out(deployment) as walk:
-            for _ in range(40):
-                await anext(walk)
-            assert alive(DeploymentRun)[DeploymentRun] == 10
-            for _ in range(10):
-                await anext(walk)
-            assert alive(DeploymentRun)[DeploymentRun] == 0
-    finally:
-        gc.unfreeze()
+    async with Direct(sim).runs.fan_out(deployment) as walk:
+        for _ in range(40):
+            await anext(walk)
+        assert alive(DeploymentRun)[DeploymentRun] == 10
+        for _ in range(10):
+            await anext(walk)
+        assert alive(DeploymentRun)[DeploymentRun] == 0

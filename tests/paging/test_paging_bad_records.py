@@ -279,7 +279,9 @@ async def test_the_bad_page_is_the_last_that_is_asked_for(prefetch):
 
 
 @pytest.mark.parametrize("how", BAD)
-@pytest.mark.parametrize("next_page", ["last_id", "opaque", "absent"])
+@pytest.mark.parametrize(
+    ("shape", "next_page"), [("extended", "last_id"), ("extended", "absent"), ("lean", "last_id"), ("lean", "opaque")]
+)
 async def test_a_bad_run_of_a_real_server(serve, shape, next_page, how):
     sim, qoder = await serve(shape=shape, next_page=next_page)
     dep = sim.add_deployment()

@@ -72,7 +72,7 @@ async def test_a_cursor_that_expires_half_way(tmp_path, shape, next_page, kind):
         assert report.requests == on.requests
 
 
-@pytest.mark.parametrize("status", [410, 422])
+@pytest.mark.parametrize("status", [404, 410, 422])
 async def test_other_words_for_an_expired_cursor(tmp_path, status):
     async with served(tmp_path, sizes=SIZES) as on:
         refused = expire(on, "all cursors", after=1, status=status)
