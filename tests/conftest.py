@@ -38,6 +38,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("QODER_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # each process that starts reads all certificates otherwise
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ HEARD = [name for name, case in CASES.items() if case.part is not None]
 async def fail(make_client, case: Case, kind: str, **options):
     """Make a call that goes wrong; gives its error, what the hook was told and what the server saw."""
     told = []
-    options = {"timeout": 0.05 if case.error is APITimeoutError else 30, "max_body": 4096} | options
+    options = {"timeout": 0.2 if case.error is APITimeoutError else 30, "max_body": 4096} | options
     async with RawServer(case.part or answer()) as server:
         held, url = unused_address()
         with held:
