@@ -28,7 +28,7 @@ settings.load_profile("repeat" if os.environ.get("CI") else "explore")
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what stays to the end: all the tests are ten times what one of them makes."""
+    """Let the garbage collector leave alone what stays to the end: all tests are ten times what one of them makes."""
     gc.collect()
     gc.freeze()
 
@@ -38,7 +38,6 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("QODER_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # each process that starts reads all certificates otherwise
 
 
 @pytest.fixture

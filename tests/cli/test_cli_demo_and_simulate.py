@@ -55,6 +55,18 @@ def test_the_demo_fails_where_an_export_does_not_go_on(cli, monkeypatch):
     assert result.out.splitlines()[-1].strip() == "does not hold: no page that had come was asked for again"
 
 
+def test_the_demo_needs_no_settings_and_heeds_none(cli, monkeypatch):
+    monkeypatch.delenv("QODER_ACCESS_TOKEN")
+    monkeypatch.setenv("QODER_BASE_URL", "nonsense")
+    monkeypatch.setattr(scene, "RUNS", 800)
+
+    result = cli("demo")
+
+    assert result.code == 0, result.out
+    assert result.err == ""
+    assert "PermissionDeniedError" in result.out.partition("The runs of 40 deployments")[2]
+
+
 @pytest.mark.parametrize(
     ("host", "warns"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("box", True)]
 )

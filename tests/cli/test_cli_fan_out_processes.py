@@ -53,17 +53,18 @@ def rewritten(text: str) -> list[str]:
     return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in found]
 
 
-def test_ctrl_c_in_order_of_arrival_says_that_there_is_no_place(sim, taking_turns):
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_ctrl_c_in_order_of_arrival_says_that_there_is_no_place(sim, taking_turns, form):
     stall_second_pages(sim)
 
-    with started("runs", "list", "--all-deployments", "--page-size", "20", "--json") as process:
+    with started("runs", "list", "--all-deployments", "--page-size", "20", *form) as process:
         # What has come is not held back while the next pages hang.
         lines = [process.stdout.readline() for _ in range(60)]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
 
     assert (process.returncode, out) == (130, "")
-    shown = {json.loads(line)["id"] for line in lines}
+    shown = {json.loads(line)["id"] if form else line.split("\t")[0] for line in lines}
     assert shown == {run for deployment in taking_turns for run in sim.run_ids(deployment)[:20]}
     first, second = err.splitlines()
     assert first == "qoder-async: interrupted after 60 runs of 3 deployments"
@@ -71,7 +72,8 @@ def test_ctrl_c_in_order_of_arrival_says_that_there_is_no_place(sim, taking_turn
     assert "--newest" in second
 
 
-def test_ctrl_c_among_the_newest_prints_the_command_that_goes_on(sim, taking_turns, cli):
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_ctrl_c_among_the_newest_prints_the_command_that_goes_on(sim, taking_turns, form, cli):
     forbidden = sim.add_deployment()
     sim.add_runs(forbidden, 3)
     sim.faults.add("status", route=LISTS, status=403, when=lambda request: forbidden in request.path, times=ALWAYS)
@@ -79,14 +81,14 @@ def test_ctrl_c_among_the_newest_prints_the_command_that_goes_on(sim, taking_tur
     stall_second_pages(sim)
     options = ["--newest", "--page-size", "20", "--since", "2020-01-01", "--max-items", "140", "--concurrency", "8"]
 
-    with started("runs", "list", *known, "--deployment", forbidden, *options) as process:
+    with started("runs", "list", *known, "--deployment", forbidden, *options, *form) as process:
         # The next page of the first list is needed after its 20th run.
         lines = [process.stdout.readline() for _ in range(58)]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
 
     assert (process.returncode, out) == (130, "")
-    shown = [line.split("\t")[0] for line in lines]
+    shown = [json.loads(line)["id"] if form else line.split("\t")[0] for line in lines]
     assert err.startswith("qoder-async: interrupted after 58 runs of 3 deployments\n")
     assert f"  {forbidden}: 403" in err
     sim.faults.clear()
@@ -96,7 +98,7 @@ def test_ctrl_c_among_the_newest_prints_the_command_that_goes_on(sim, taking_tur
     assert again[again.index("--concurrency") + 1] == "8"
     rest = cli(*again)
     assert rest.code == 0
-    later = [line.split("\t")[0] for line in rest.lines]
+    later = [json.loads(line)["id"] if form else line.split("\t")[0] for line in rest.lines]
     in_turns = [run for turn in zip(*map(sim.run_ids, taking_turns), strict=True) for run in turn]
     assert shown == in_turns[:58]
     assert [run for run in later if run not in sim.run_ids(forbidden)] == in_turns[57 : 57 + 82]
@@ -116,11 +118,12 @@ def test_ctrl_c_before_anything_came(sim, taking_turns):
     assert len(sim.requests.of(LISTS)) == 2
 
 
-def test_a_reader_that_has_seen_enough_ends_the_walk_quietly(sim):
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_reader_that_has_seen_enough_ends_the_walk_quietly(sim, form):
     for _ in range(20):
         sim.add_runs(sim.add_deployment(), 500)
 
-    with started("runs", "list", "--all-deployments", "--json") as process:
+    with started("runs", "list", "--all-deployments", *form) as process:
         assert process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
@@ -139,11 +142,13 @@ def test_a_full_disk_is_told_in_one_line(sim, taking_turns):
     assert result.err == "qoder-async: cannot write the output: No space left on device\n"
 
 
-def test_the_table_grows_above_one_line_that_tells_how_far_it_is(sim, taking_turns):
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_grows_above_one_line_that_tells_how_far_it_is(sim, taking_turns, columns):
     stall_second_pages(sim)
 
     screen = run_on_terminal(
         *("runs", "list", "--all-deployments", "--page-size", "20"),
+        columns=columns,
         answer=("60 runs, ", signal.SIGINT),
     )
 
@@ -154,9 +159,10 @@ def test_the_table_grows_above_one_line_that_tells_how_far_it_is(sim, taking_tur
     shown = settled(screen.text)
     assert shown[0].startswith("RUN")
     assert [line[:5] for line in shown[1:61]] == ["drun_"] * 60
+    assert ("DEPLOYMENT" in shown[0]) == (columns == 120)
     assert shown[61] == "qoder-async: interrupted after 60 runs of 3 deployments"
     assert len(shown) == 63
-    assert max(map(len, shown[:61])) <= 80
+    assert max(map(len, shown[:61])) <= columns
     assert len({line.index("20") for line in (part[37:] for part in shown[1:61])}) == 1  # the times are in a column
 
 

@@ -17,9 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and ter
 
 
 def test_the_demo_works_without_a_terminal_and_in_the_poorest_of_encodings():
-    """It needs no settings, and heeds none."""
-    settings = {"PYTHONIOENCODING": "ascii", "QODER_ACCESS_TOKEN": "", "QODER_BASE_URL": "nonsense"}
-    result = run_process("demo", env=dict(os.environ) | settings)
+    result = run_process("demo", env=dict(os.environ) | {"PYTHONIOENCODING": "ascii"})
 
     assert result.code == 0, result.out + result.err
     assert result.err == ""
@@ -28,7 +26,6 @@ def test_the_demo_works_without_a_terminal_and_in_the_poorest_of_encodings():
     assert titles == [str(number) for number in range(1, len(titles) + 1)]
     assert len(titles) >= 8
     assert "does not hold" not in result.out
-    assert "PermissionDeniedError" in result.out.partition("The runs of 40 deployments")[2]
     assert "All of it held" in result.out
     assert float(re.search(r"requests in ([0-9.]+) s", result.out)[1]) < 30
 
@@ -154,7 +151,7 @@ def test_no_colour_where_standard_output_is_no_terminal(sim):
     assert len(result.rows) == 3
 
 
-@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 2), (signal.SIGINT, 130)])
 def test_archiving_asks_on_a_real_terminal(sim, typed, code):
     deployment = sim.add_deployment(name="precious")
 

@@ -30,12 +30,13 @@ def read_until(stream, text: str) -> str:
     return said
 
 
-def test_each_run_is_shown_as_it_ends_and_ctrl_c_leaves_the_others_alone(sim, cli):
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_each_run_is_shown_as_it_ends_and_ctrl_c_leaves_the_others_alone(sim, form, cli):
     deployment = sim.add_deployment()
     (ended,) = sim.add_runs(deployment, 1)
     going = sim.insert_run(deployment, state="running")
 
-    with started("runs", "wait", going, ended, "--timeout", "10m") as process:
+    with started("runs", "wait", going, ended, "--timeout", "10m", *form) as process:
         assert ended in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
@@ -43,7 +44,7 @@ def test_each_run_is_shown_as_it_ends_and_ctrl_c_leaves_the_others_alone(sim, cl
     assert (process.returncode, out) == (130, "")
     first, second = err.splitlines()
     assert first == "qoder-async: interrupted; 1 of 2 runs had not ended, and goes on by itself"
-    assert onward(second) == ["runs", "wait", going, "--timeout", "10m"]
+    assert onward(second) == ["runs", "wait", going, "--timeout", "10m", *form]
     assert sim.run(going)["status"] == "running"
     sim.set_run(going, status="completed")
     assert cli(*onward(second)).code == 0
@@ -95,7 +96,8 @@ def test_a_reader_that_has_seen_enough_ends_the_wait_quietly(sim):
     assert (process.returncode, err) == (0, "")
 
 
-def test_a_wait_on_a_terminal_has_one_line_that_is_written_anew(sim):
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_wait_on_a_terminal_has_one_line_that_is_written_anew(sim, columns):
     deployment = sim.add_deployment()
     ended, failed = sim.add_runs(deployment, 1), sim.add_runs(deployment, 1, state="failed")
     going = sim.insert_run(deployment, state="running")
@@ -106,6 +108,7 @@ def test_a_wait_on_a_terminal_has_one_line_that_is_written_anew(sim):
         *ended,
         *failed,
         going,
+        columns=columns,
         answer=("2 of 3 ended, ", signal.SIGINT),
     )
 
@@ -116,7 +119,7 @@ def test_a_wait_on_a_terminal_has_one_line_that_is_written_anew(sim):
     assert [line.split()[0] for line in shown[:3]] == ["RUN", *sorted([*ended, *failed], key=screen.text.index)]
     assert shown[3] == "qoder-async: interrupted; 1 of 3 runs had not ended, and goes on by itself"
     assert len(shown) == 5
-    assert max(map(len, shown[:3])) <= 80
+    assert max(map(len, shown[:3])) <= columns
 
 
 def test_the_line_stays_on_a_narrow_terminal(sim):
@@ -164,10 +167,11 @@ def test_nothing_is_rewritten_where_json_is_wanted(sim):
     assert json.loads(screen.text)["run"] == sim.run(run)
 
 
-def test_ctrl_c_in_a_watch_prints_the_command_that_goes_on(sim, cli):
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_ctrl_c_in_a_watch_prints_the_command_that_goes_on(sim, form, cli):
     first, second = sim.add_runs(sim.add_deployment(), 2, spacing=600.0)
 
-    with started("runs", "watch", "--since", "1h", "--json") as process:
+    with started("runs", "watch", "--since", "1h", *form) as process:
         seen = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)

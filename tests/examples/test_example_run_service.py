@@ -119,7 +119,6 @@ async def test_a_run_is_triggered_at_once_and_awaited_in_the_background(sim):
         }
 
 
-@in_one_shape
 async def test_a_run_that_fails_says_why(sim):
     async with serving(sim) as service:
         _, run = await service.trigger(slow(sim))
@@ -130,7 +129,6 @@ async def test_a_run_that_fails_says_why(sim):
     assert (stand["state"], stand["error"]) == ("failed", "no such file")
 
 
-@in_one_shape
 async def test_many_at_once(sim):
     deployments = [sim.add_deployment(run_duration=(5, 90)) for _ in range(20)]
     async with serving(sim) as service:
@@ -183,7 +181,7 @@ async def test_a_batch_whose_caller_goes_away_is_awaited_all_the_same(sim):
         assert [(await service.end_of(run_id))["state"] for run_id in runs] == ["completed"] * 2
 
 
-@pytest.mark.parametrize(("shape", "number"), [("extended", signal.SIGTERM), ("lean", signal.SIGINT)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_waits_and_leaves_the_runs_alone(sim, number):
     deployments = [slow(sim) for _ in range(3)]
     async with serving(sim) as service:
@@ -236,7 +234,6 @@ async def test_what_is_under_way_at_a_signal_is_answered(sim):
 
 
 @in_real_time
-@in_one_shape
 async def test_a_lost_answer_is_looked_for_and_starts_no_second_run(sim):
     deployment = slow(sim)
     async with serving(sim) as service:

@@ -91,7 +91,7 @@ async def test_each_failure_is_told_once_and_nothing_else(sim, file, trigger):
     assert sorted(told) == sorted([runs[0], runs[3]] if sim.shape == "extended" else [runs[0], runs[2], runs[3]])
 
 
-@pytest.mark.parametrize(("shape", "number"), [("extended", signal.SIGTERM), ("lean", signal.SIGINT)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_what_happens_between_two_processes_is_told_by_the_second(sim, file, trigger, number):
     async with watching(sim, file) as process:
         old, going_on = await trigger(), await trigger()

@@ -78,7 +78,7 @@ class _LoopClock(Clock):
 
 
 def _stretches(runs: list[tuple[datetime, float]]) -> Iterator[tuple[datetime, float, float, int]]:
-    """Runs by when they were triggered, and how late their records are: what is evenly spaced can be added in one go."""
+    """Runs by when they were triggered, and how late their records are: what is evenly spaced is added in one go."""
     first = 0
     while first < len(runs):
         (newest, lateness), after = runs[first], first + 1

@@ -17,22 +17,22 @@ def _export(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_few_runs_are_exported_and_synced(tmp_path: Path):
-    sizes = ["--runs=1000", "--deployments=5", "--shape=extended", f"--folder={tmp_path}"]
+    sizes = ["--runs=3000", "--deployments=5", "--shape=extended", f"--folder={tmp_path}"]
     done = _export("--format=csv", "--sync", "--json", *sizes)
 
     assert done.returncode == 0, done.stderr
     (service,) = json.loads(done.stdout)["services"]
-    assert (service["shape"], service["runs"]) == ("extended", 1000)
+    assert (service["shape"], service["runs"]) == ("extended", 3000)
     measured = {one["what"]: one for one in service["jobs"]}
     assert list(measured) == ["csv", "sync, first", "sync, nothing new"]
     for one in measured.values():
-        assert one["rows"] == 1000
+        assert one["rows"] == 3000
         assert one["seconds"]["whole"] == sum(one["seconds"][phase] for phase in ("fetching", "writing")) > 0
         assert one["bytes"] > 100_000
         assert one["memory"]["peak"] >= one["memory"]["before"] > 0
         late = one["late"]["all"]
         assert 0 < late["p50"] <= late["p99"] <= late["max"]
-    # One request for the list of deployments, and one for each of them: 200 runs are one page.
+    # One request for the list of deployments, and one for each of them: 600 runs are one page.
     assert (measured["csv"]["requests"], measured["sync, nothing new"]["requests"]) == (6, 6)
     assert not list(tmp_path.iterdir())
 
