@@ -7,6 +7,7 @@ async with AsyncQoder() as qoder:
         print(run.id)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from qoder_async._http.attempt import Attempt
@@ -39,10 +40,6 @@ from qoder_async.errors import (
     ServerError,
     UnsupportedFilterError,
 )
-from qoder_async.export.exporting import export_runs
-from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
-from qoder_async.export.syncing import sync_runs
-from qoder_async.export.verifying import verify_export
 from qoder_async.fanout import FanOut, FanOutProgress
 from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
@@ -79,6 +76,11 @@ from qoder_async.paging import Cursor, Page, Pager
 
 if TYPE_CHECKING:
     from cattrs import Converter
+
+    from qoder_async.export.exporting import export_runs
+    from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
+    from qoder_async.export.syncing import sync_runs
+    from qoder_async.export.verifying import verify_export
 
     converter: Converter
 
@@ -167,10 +169,27 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+# What takes long to import and few programs need comes when it is asked for.
+_LATE = {
+    "ExportProgress": "qoder_async.export.progress",
+    "ExportReport": "qoder_async.export.progress",
+    "SyncReport": "qoder_async.export.progress",
+    "VerifiedWindow": "qoder_async.export.progress",
+    "VerifyReport": "qoder_async.export.progress",
+    "export_runs": "qoder_async.export.exporting",
+    "sync_runs": "qoder_async.export.syncing",
+    "verify_export": "qoder_async.export.verifying",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # Making the converter costs more than the rest of the import, and few programs need it.
-    if name == "converter":
+    if name in _LATE:
+        value = getattr(import_module(_LATE[name]), name)
+    elif name == "converter":
         from qoder_async._wire.converter import get_converter  # noqa: PLC0415
 
-        return get_converter()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = get_converter()
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value

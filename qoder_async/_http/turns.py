@@ -7,7 +7,10 @@ from collections import deque
 
 
 class Turns:
-    """Gives one turn in each pass of the event loop, so that what came at the same time is not worked off at once."""
+    """Gives one turn in every other pass of the event loop, so that what came at once is not worked off at once.
+
+    The pass between two turns belongs to what the first of them brought about.
+    """
 
     def __init__(self) -> None:
         self._is_given = False
@@ -22,13 +25,13 @@ class Turns:
             await turn
         else:
             self._is_given = True
-            loop.call_soon(self._next, loop)
+            loop.call_soon(loop.call_soon, self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # whoever was cancelled waits no more
                 turn.set_result(None)
-                loop.call_soon(self._next, loop)
+                loop.call_soon(loop.call_soon, self._next, loop)
                 return
         self._is_given = False

@@ -24,7 +24,7 @@ from qoder_async._wire.envelope import (
 )
 from qoder_async._wire.headers import Redacted, hide, hide_in_bytes
 from qoder_async._wire.lenient_record import decode_leniently
-from qoder_async._wire.record_id import read_id
+from qoder_async._wire.record_id import read_id, read_ids
 from qoder_async.models import Record
 from qoder_async.models.record import keep_raw
 
@@ -157,9 +157,9 @@ def split_page(body: bytes) -> SplitPage:
         WrongShapeError: It is JSON, and no page.
     """
     envelope = read_envelope(body)
-    raws = map(bytes, envelope.data)
+    raws = list(map(bytes, envelope.data))
     return SplitPage(
-        [RawRecord(read_id(raw), raw) for raw in raws],
+        list(map(RawRecord, read_ids(raws), raws)),
         envelope.first_id or None,
         envelope.last_id or None,
         envelope.has_more,

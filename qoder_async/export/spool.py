@@ -69,11 +69,13 @@ class Spool:
         Args:
             records: Their JSON.
         """
-        before = len(self._unwritten)
-        for record in records:
-            self._unwritten += line_of(record)
-            self._unwritten += b"\n"
-        self.size += len(self._unwritten) - before
+        raws = list(records)
+        together = b"".join(raws)  # to look into each of them takes ten times as long
+        if b"\n" in together or b"\r" in together:
+            raws = list(map(line_of, raws))
+        lines = b"\n".join([*raws, b""])
+        self._unwritten += lines
+        self.size += len(lines)
 
     @property
     def has_enough(self) -> bool:

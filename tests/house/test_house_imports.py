@@ -99,11 +99,12 @@ def test_extras_are_imported_by_the_parts_that_need_them_only(name):
     assert users <= {"cli", "export", "_http"}
 
 
-def test_importing_the_library_loads_neither_the_converter_nor_the_simulator_nor_any_extra():
+def test_importing_the_library_loads_neither_converter_nor_simulator_nor_exports_nor_any_extra():
     code = "import sys, qoder_async; print(*sorted({name.split('.')[0] for name in sys.modules} | set(sys.modules)))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT.parent
     ).stdout.split()
     assert "qoder_async.client" in loaded
-    unwanted = {"cattrs", "qoder_async.simulator", "qoder_async.cli", "aiohttp.web", *OPTIONAL}
+    unwanted = {"cattrs", "sqlite3", "qoder_async.simulator", "qoder_async.cli", "aiohttp.web", *OPTIONAL}
     assert unwanted & set(loaded) == set()
+    assert not any(name.startswith("qoder_async.export.") for name in loaded)

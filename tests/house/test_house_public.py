@@ -70,15 +70,26 @@ def test_all_is_complete():
     assert set(DESIGN) | set(models.__all__) | set(paging.__all__) <= set(qoder_async.__all__)
 
 
-def test_every_name_that_is_bound_is_public_or_private_on_purpose():
-    tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
-    imported = {
-        alias.asname or alias.name
-        for node in tree.body
+def _imported(body: list[ast.stmt]) -> dict[str, str | None]:
+    """Where each name comes from."""
+    return {
+        alias.asname or alias.name: node.module
+        for node in body
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qoder_async")
         for alias in node.names
     }
-    assert imported == set(qoder_async.__all__) - {"converter"}
+
+
+def test_every_name_that_is_bound_is_public_or_private_on_purpose():
+    tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
+    assert set(_imported(tree.body)) == set(qoder_async.__all__) - {"converter", *qoder_async._LATE}
+
+
+def test_type_checkers_see_the_names_that_come_late_where_they_come_from():
+    tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
+    (for_checkers,) = (node for node in tree.body if isinstance(node, ast.If))
+    assert _imported(for_checkers.body) == qoder_async._LATE
+    assert set(qoder_async._LATE) < set(qoder_async.__all__)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

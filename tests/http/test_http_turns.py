@@ -1,8 +1,9 @@
-"""Large answers that come at the same time are read one in each pass of the event loop."""
+"""Large answers that come at the same time are read one in every other pass of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -27,10 +28,10 @@ async def passes(turns: Turns, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 50])
-async def test_each_pass_has_one(count: int) -> None:
+async def test_every_other_pass_has_one(count: int) -> None:
     taken = await passes(Turns(), count)
-    assert len(set(taken)) == len(taken) == count
-    assert taken == sorted(taken)
+    assert len(taken) == count
+    assert all(2 <= later - earlier <= 3 for earlier, later in pairwise(taken))  # to be woken takes a pass, too
 
 
 async def test_whoever_is_alone_does_not_wait() -> None:
@@ -39,6 +40,7 @@ async def test_whoever_is_alone_does_not_wait() -> None:
         taking = turns.take()
         with pytest.raises(StopIteration):
             taking.send(None)
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
 
 
@@ -66,7 +68,7 @@ async def test_all_cancelled_leaves_it_free() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
     await test_whoever_is_alone_does_not_wait()
     await asyncio.wait_for(turns.take(), 1)
