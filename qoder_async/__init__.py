@@ -79,8 +79,8 @@ if TYPE_CHECKING:
 
     from qoder_async.export.exporting import export_runs
     from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
-    from qoder_async.export.syncing import sync_runs
-    from qoder_async.export.verifying import verify_export
+    from qoder_async.export.sync.syncing import sync_runs
+    from qoder_async.export.verify.verifying import verify_export
 
     converter: Converter
 
@@ -177,8 +177,8 @@ _LATE = {
     "VerifiedWindow": "qoder_async.export.progress",
     "VerifyReport": "qoder_async.export.progress",
     "export_runs": "qoder_async.export.exporting",
-    "sync_runs": "qoder_async.export.syncing",
-    "verify_export": "qoder_async.export.verifying",
+    "sync_runs": "qoder_async.export.sync.syncing",
+    "verify_export": "qoder_async.export.verify.verifying",
 }
 
 

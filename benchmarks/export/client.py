@@ -110,7 +110,7 @@ async def measure(job: Job) -> dict[str, Any]:
 async def _work(qoder: AsyncQoder, job: Job, phases: _Phases) -> tuple[int, int]:
     """Export or sync, and give the rows of the file and the requests that it took."""
     if job.format is None:
-        from qoder_async.export.syncing import sync_runs
+        from qoder_async.export.sync.syncing import sync_runs
 
         synced = await sync_runs(qoder, job.target, max_concurrency=job.max_concurrency, on_progress=phases.note)
         return synced.rows, synced.requests

@@ -162,7 +162,7 @@ async def sync(
     wanted = _each_once(deployment)
 
     async def start(qoder: AsyncQoder, on_progress: OnProgress) -> SyncReport:
-        from qoder_async.export.syncing import sync_runs  # noqa: PLC0415  only this command needs it
+        from qoder_async.export.sync.syncing import sync_runs  # noqa: PLC0415  only this command needs it
 
         return await sync_runs(
             qoder,

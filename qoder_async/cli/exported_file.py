@@ -23,7 +23,7 @@ async def check_file(path: Path) -> None:
         Stop: There is none, or it is something else than an export.
         ConfigurationError: The extra that its format takes is not installed.
     """
-    from qoder_async.export.recognition import recognise  # noqa: PLC0415  only commands with a file pay for these
+    from qoder_async.export.read.recognition import recognise  # noqa: PLC0415  only commands with a file pay for these
     from qoder_async.export.threads import in_thread  # noqa: PLC0415
 
     message = ""

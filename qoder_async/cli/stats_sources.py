@@ -15,7 +15,7 @@ from qoder_async.cli.fan_out_steps import counted, progress
 from qoder_async.cli.live_line import make_line, redrawn
 from qoder_async.cli.notices import fewer
 from qoder_async.errors import QoderError
-from qoder_async.export.seen import seen_run
+from qoder_async.export.read.seen import seen_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -42,7 +42,7 @@ async def count_file(path: Path, statistics: Statistics, *, as_json: bool) -> No
         Stop: It is no such file, or the count was interrupted.
         ExportError: The file is damaged.
     """
-    from qoder_async.export.reading import feed_runs  # noqa: PLC0415  only files need it
+    from qoder_async.export.read.reading import feed_runs  # noqa: PLC0415  only files need it
 
     await check_file(path)
     line = make_line(as_json=as_json)

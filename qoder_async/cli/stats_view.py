@@ -14,7 +14,7 @@ from qoder_async.cli.json_lines import write_object
 from qoder_async.cli.output import make_table
 from qoder_async.cli.sparkline import choose_days, sparkline
 from qoder_async.cli.terminal import is_terminal
-from qoder_async.export.seen import STARTED
+from qoder_async.export.read.seen import STARTED
 from qoder_async.export.statistics import COMPLETED, DeploymentStatistics, success_rate
 
 if TYPE_CHECKING:

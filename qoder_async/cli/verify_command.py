@@ -19,7 +19,7 @@ from qoder_async.errors import ExportError, QoderError
 
 if TYPE_CHECKING:
     from qoder_async.export.progress import VerifyReport
-    from qoder_async.export.verifying import Verification
+    from qoder_async.export.verify.verifying import Verification
 
 AT_ONCE = 8
 
@@ -85,7 +85,7 @@ async def verify(
 async def _verify(
     file: Path, windows: int, concurrency: int, common: ReportingCommon, *, all_deployments: bool
 ) -> VerifyReport:
-    from qoder_async.export.verifying import Verification  # noqa: PLC0415  only this command needs it
+    from qoder_async.export.verify.verifying import Verification  # noqa: PLC0415  only this command needs it
 
     async with common.client() as qoder:
         deployments = qoder.deployments.list(include_archived=True) if all_deployments else None

@@ -16,7 +16,7 @@ from qoder_async.cli.json_lines import write_object
 from qoder_async.cli.output import make_table
 from qoder_async.cli.terminal import is_terminal
 from qoder_async.export.progress import VerifiedWindow
-from qoder_async.export.verify_plan import BEGINNING
+from qoder_async.export.verify.plan import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -59,15 +59,15 @@ def writer_of(wanted: Format) -> Write | None:
         case "jsonl":
             pass
         case "jsonl.gz":
-            from qoder_async.export.to_jsonl import write_gzip as write  # noqa: PLC0415
+            from qoder_async.export.write.to_jsonl import write_gzip as write  # noqa: PLC0415
         case "jsonl.zst":
-            from qoder_async.export.to_jsonl import write_zstd as write  # noqa: PLC0415
+            from qoder_async.export.write.to_jsonl import write_zstd as write  # noqa: PLC0415
         case "csv":
-            from qoder_async.export.to_csv import write  # noqa: PLC0415
+            from qoder_async.export.write.to_csv import write  # noqa: PLC0415
         case "parquet":
-            from qoder_async.export.to_parquet import write  # noqa: PLC0415
+            from qoder_async.export.write.to_parquet import write  # noqa: PLC0415
         case "sqlite":
-            from qoder_async.export.to_sqlite import write  # noqa: PLC0415
+            from qoder_async.export.write.to_sqlite import write  # noqa: PLC0415
     return write
 
 

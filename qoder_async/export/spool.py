@@ -24,6 +24,8 @@ _ENOUGH = 1 << 20
 """How many bytes are written at a time."""
 _MOST_LINES = 500
 _KNOWN = 10_000
+_KNOWN_IN_ALL = 500_000
+_KNOWN_AT_LEAST = 1000
 
 
 class Spool:
@@ -195,10 +197,13 @@ def last_ids(path: Path, size: int, deployments: Collection[str]) -> dict[str, d
         deployments: The deployments.
 
     Returns:
-        At most 10,000 ids of each, the latest last.
+        At most 10,000 ids of each, the latest last; fewer where there are more than 50 deployments, at least 1,000.
     """
-    found: dict[str, deque[str]] = {deployment: deque(maxlen=_KNOWN) for deployment in deployments}
-    if not found or not size:
+    if not deployments:
+        return {}
+    most = min(_KNOWN, max(_KNOWN_AT_LEAST, _KNOWN_IN_ALL // len(deployments)))
+    found: dict[str, deque[str]] = {deployment: deque(maxlen=most) for deployment in deployments}
+    if not size:
         return found
     decode = msgspec.json.Decoder(_Line).decode
     left = size

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async.export.seen import FAILED, STARTED
+from qoder_async.export.read.seen import FAILED, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from qoder_async.export.seen import SeenRun
+    from qoder_async.export.read.seen import SeenRun
 
 COMPLETED = "completed"
 STOPPED = "stopped"

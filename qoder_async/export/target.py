@@ -62,7 +62,7 @@ def check_target(path: Path) -> None:
         raise ExportError(f"{path} is {what}: choose the name of a file", path=str(path))
     if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise ExportError(f"{path} is read-only: change its mode, or choose another name", path=str(path))
-    from qoder_async.export.recognition import recognise  # noqa: PLC0415  it may need an extra
+    from qoder_async.export.read.recognition import recognise  # noqa: PLC0415  it may need an extra
 
     with file_errors(path):
         recognise(path)

@@ -105,7 +105,7 @@ def work_in(monkeypatch: Any, folder: Path) -> Path:
 
 def install(monkeypatch: Any, script: Script) -> Script:
     """Let the commands find it."""
-    for module, name in (("exporting", "export_runs"), ("syncing", "sync_runs")):
+    for module, name in (("exporting", "export_runs"), ("sync.syncing", "sync_runs")):
         fake = ModuleType(f"qoder_async.export.{module}")
         setattr(fake, name, script)
         monkeypatch.setitem(sys.modules, fake.__name__, fake)

@@ -9,7 +9,7 @@ from support.clock import START
 
 from qoder_async.export.formats import FORMATS
 from qoder_async.export.publishing import writer_of
-from qoder_async.export.reading import read_runs
+from qoder_async.export.read.reading import read_runs
 from qoder_async.simulator import ManualClock, Simulator
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qoder_async.export.formats import Format
-    from qoder_async.export.seen import SeenRun
+    from qoder_async.export.read.seen import SeenRun
 
 EVERY_FORMAT: tuple[Format, ...] = FORMATS
 SCOPE = {"deployments": None, "triggered_after": None, "triggered_before": None}

@@ -24,11 +24,12 @@ from support.clock import START
 from support.payloads import fixture
 
 from qoder_async import ConfigurationError, ExportError
-from qoder_async.export import compressed, reading, reading_parquet
-from qoder_async.export.reading import feed_runs, read_runs
-from qoder_async.export.recognition import recognise
-from qoder_async.export.scope import Scope, read_scope
-from qoder_async.export.seen import SeenRun, see_lines, see_row
+from qoder_async.export.read import compressed, reading
+from qoder_async.export.read import from_parquet as reading_parquet
+from qoder_async.export.read.reading import feed_runs, read_runs
+from qoder_async.export.read.recognition import recognise
+from qoder_async.export.read.scope import Scope, read_scope
+from qoder_async.export.read.seen import SeenRun, see_lines, see_row
 
 FORMATS = pytest.mark.parametrize("found", EVERY_FORMAT)
 COMPRESSED = pytest.mark.parametrize("found", ["jsonl.gz", "jsonl.zst"])

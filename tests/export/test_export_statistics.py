@@ -14,7 +14,7 @@ from support.clock import START
 
 from qoder_async import DeploymentRun
 from qoder_async._wire.decode import decode_record
-from qoder_async.export.seen import SeenRun, seen_run
+from qoder_async.export.read.seen import SeenRun, seen_run
 from qoder_async.export.statistics import Statistics, quantile, success_rate
 
 DAY = timedelta(days=1)

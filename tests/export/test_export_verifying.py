@@ -22,10 +22,11 @@ from qoder_async import (
     ExportError,
     NotFoundError,
 )
-from qoder_async.export import comparing, verify_plan, verifying
-from qoder_async.export.seen import SeenRun
-from qoder_async.export.verify_plan import BEGINNING, FirstLook, SecondLook
-from qoder_async.export.verifying import verify_export
+from qoder_async.export.read.seen import SeenRun
+from qoder_async.export.verify import comparing, verifying
+from qoder_async.export.verify import plan as verify_plan
+from qoder_async.export.verify.plan import BEGINNING, FirstLook, SecondLook
+from qoder_async.export.verify.verifying import verify_export
 from qoder_async.simulator import ManualClock, Simulator
 
 RUNS = "GET /deployments/{id}/runs"

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from qoder_async import export_runs
-from qoder_async.export.syncing import sync_runs
+from qoder_async.export.sync.syncing import sync_runs
 
 if TYPE_CHECKING:
     from typing import TypeAlias

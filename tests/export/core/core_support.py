@@ -20,8 +20,9 @@ from support.virtual_time import VirtualTime
 
 import qoder_async
 from qoder_async import AsyncQoder
-from qoder_async.export import exporting, job, recognition, spool  # noqa: F401  what a thread would import late
+from qoder_async.export import exporting, job, spool
 from qoder_async.export.exporting import export_runs
+from qoder_async.export.read import recognition  # noqa: F401  what a thread would import late
 from qoder_async.simulator import ManualClock, Simulator
 
 if TYPE_CHECKING:

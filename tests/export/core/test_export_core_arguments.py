@@ -92,7 +92,7 @@ async def test_the_root_folder(tmp_path):
 @pytest.mark.parametrize(("name", "library"), [("runs.parquet", "pyarrow"), ("runs.jsonl.zst", "zstandard")])
 async def test_an_extra_that_is_not_installed(tmp_path, monkeypatch, name, library):
     monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, "qoder_async.export.to_parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "qoder_async.export.write.to_parquet", raising=False)
     extra = {"pyarrow": "parquet", "zstandard": "zstd"}[library]
     assert f'pip install "qoder-async[{extra}]"' in await refused(tmp_path, name)
 

@@ -13,7 +13,7 @@ from core_disk import Disk, Killed
 from core_support import Stopped, assert_same, ids, ids_in, lines_of, open_files, served, stop_after, tick
 
 from qoder_async import ExportError
-from qoder_async.export import to_csv
+from qoder_async.export.write import to_csv
 
 SIZES = (0, 7, 3)
 

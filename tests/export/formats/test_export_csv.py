@@ -27,7 +27,7 @@ from formats_support import (
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from qoder_async.export import to_csv
+from qoder_async.export.write import to_csv
 
 HEADER = ",".join(NAMES).encode() + b"\r\n"
 

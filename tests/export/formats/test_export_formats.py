@@ -15,9 +15,9 @@ from formats_support import SCOPE, history, read_csv, read_sqlite
 from pyarrow import parquet
 
 from qoder_async.errors import ConfigurationError
-from qoder_async.export import to_csv, to_jsonl, to_parquet, to_sqlite
 from qoder_async.export.extras import check_extra
 from qoder_async.export.formats import FORMATS
+from qoder_async.export.write import to_csv, to_jsonl, to_parquet, to_sqlite
 
 WRITERS = {
     "csv": to_csv.write,

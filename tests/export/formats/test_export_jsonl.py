@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from formats_support import DOCUMENTED, SCOPE, UNDECODABLE, WITHOUT_ID, history, line_of
 
-from qoder_async.export.to_jsonl import write_gzip, write_zstd
+from qoder_async.export.write.to_jsonl import write_gzip, write_zstd
 
 
 def unzstd(data):

@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from qoder_async.export import to_parquet
+from qoder_async.export.write import to_parquet
 
 TYPES = (
     dict.fromkeys(TEXTS, pa.string())

@@ -23,11 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qoder_async._wire.decode import decode_record
-from qoder_async.export import rows as rows_module
-from qoder_async.export.columns import in_utc
-from qoder_async.export.leftover import json_text, leftover
-from qoder_async.export.plain_run import read_plain
-from qoder_async.export.rows import Rows, in_parts
+from qoder_async.export.write import rows as rows_module
+from qoder_async.export.write.columns import in_utc
+from qoder_async.export.write.leftover import json_text, leftover
+from qoder_async.export.write.plain_run import read_plain
+from qoder_async.export.write.rows import Rows, in_parts
 from qoder_async.models import DeploymentRun
 
 

@@ -31,8 +31,8 @@ from formats_support import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qoder_async.export import to_sqlite
-from qoder_async.export.sqlite_schema import OUTCOME_COLUMNS, TABLES, UPSERT, row_maker, row_of, rows_of
+from qoder_async.export.write import to_sqlite
+from qoder_async.export.write.sqlite_schema import OUTCOME_COLUMNS, TABLES, UPSERT, row_maker, row_of, rows_of
 
 OUTCOMES = ["outcome", "outcome_at", "outcome_error_type", "outcome_error_message", "stop_reason"]
 

@@ -23,7 +23,7 @@ try:
 except ModuleNotFoundError:
     export_runs = None
 try:
-    from qoder_async.export.syncing import sync_runs
+    from qoder_async.export.sync.syncing import sync_runs
 except ModuleNotFoundError:
     sync_runs = None
 

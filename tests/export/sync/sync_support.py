@@ -12,7 +12,7 @@ import attrs
 from support.clock import START, FakeClock, use_clock
 
 from qoder_async import AsyncQoder
-from qoder_async.export.syncing import sync_runs
+from qoder_async.export.sync.syncing import sync_runs
 from qoder_async.simulator import ManualClock, Simulator
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from support.clock import START
 from sync_support import line, query
 
 from qoder_async import ExportError
-from qoder_async.export import to_csv, to_sqlite
-from qoder_async.export.sync_changes import Change
-from qoder_async.export.sync_file import open_store
-from qoder_async.export.sync_plan import Mark, State
+from qoder_async.export.sync.changes import Change
+from qoder_async.export.sync.file import open_store
+from qoder_async.export.sync.plan import Mark, State
+from qoder_async.export.write import to_csv, to_sqlite
 
 NO_SCOPE = {"deployments": None, "triggered_after": None, "triggered_before": None}
 
@@ -201,7 +201,7 @@ def test_an_export_without_the_tables_is_refused(path):
 
 
 def test_what_breaks_while_it_is_taken_on_changes_nothing(path, monkeypatch):
-    from qoder_async.export import sync_file
+    from qoder_async.export.sync import file as sync_file
 
     export(path, line(at=0), line("drun_2", at=1000))
     monkeypatch.setattr(sync_file, "WRITE_STATE", "nonsense")

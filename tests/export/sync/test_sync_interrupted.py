@@ -13,7 +13,9 @@ import pytest_asyncio
 from sync_support import RUNS, ago, later_pages, of, query, records, stage
 
 from qoder_async import ExportError, ServerError
-from qoder_async.export import sync_file, sync_store, syncing
+from qoder_async.export.sync import file as sync_file
+from qoder_async.export.sync import store as sync_store
+from qoder_async.export.sync import syncing
 
 SHAPES = ("extended", "lean")
 BOTH = pytest.mark.parametrize("shape", SHAPES)

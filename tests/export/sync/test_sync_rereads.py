@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoder_async.export.sync_rereads import Density, Stretch, Unfinished, plan, words_to_list
+from qoder_async.export.sync.rereads import Density, Stretch, Unfinished, plan, words_to_list
 
 
 def runs(*names: str) -> list[Unfinished]:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import DeploymentRun, converter
-from qoder_async.export.sqlite_schema import TABLES, UPSERT, row_of
-from qoder_async.export.sync_rows import UNFINISHED, UNJUDGED, Facts
+from qoder_async.export.sync.rows import UNFINISHED, UNJUDGED, Facts
+from qoder_async.export.write.sqlite_schema import TABLES, UPSERT, row_of
 
 RECORD = {
     "id": "drun_1",

@@ -23,10 +23,10 @@ from qoder_async import (
 )
 from qoder_async.export.exporting import export_runs
 from qoder_async.export.progress import SyncReport
-from qoder_async.export.sync_deployment import DeploymentSync
-from qoder_async.export.sync_store import Standing
-from qoder_async.export.sync_tally import Tally
-from qoder_async.export.syncing import sync_runs
+from qoder_async.export.sync.deployment import DeploymentSync
+from qoder_async.export.sync.store import Standing
+from qoder_async.export.sync.syncing import sync_runs
+from qoder_async.export.sync.tally import Tally
 
 SHAPES = ("extended", "lean")
 BOTH = pytest.mark.parametrize("shape", SHAPES)

@@ -13,12 +13,13 @@ from support.clock import START
 from sync_support import column, line, query
 
 from qoder_async import Cursor, ExportError
-from qoder_async.export import sync_file, sync_store
-from qoder_async.export.sync_changes import Change, Judged
-from qoder_async.export.sync_file import open_store
-from qoder_async.export.sync_plan import Descent, Mark, State
-from qoder_async.export.sync_rereads import Unfinished
-from qoder_async.export.sync_tables import state_of, state_values
+from qoder_async.export.sync import file as sync_file
+from qoder_async.export.sync import store as sync_store
+from qoder_async.export.sync.changes import Change, Judged
+from qoder_async.export.sync.file import open_store
+from qoder_async.export.sync.plan import Descent, Mark, State
+from qoder_async.export.sync.rereads import Unfinished
+from qoder_async.export.sync.tables import state_of, state_values
 from qoder_async.export.walks import Place
 
 KNOWN = State(known=Mark("drun_9", START))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qoder_async.export.columns import COLUMNS, in_utc
 from qoder_async.export.extras import missing_extra
-from qoder_async.export.rows import Rows, in_parts
+from qoder_async.export.write.columns import COLUMNS, in_utc
+from qoder_async.export.write.rows import Rows, in_parts
 
 try:
     import pyarrow as pa

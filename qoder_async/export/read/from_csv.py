@@ -7,9 +7,9 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from qoder_async.export.columns import NAMES
-from qoder_async.export.compressed import DamagedError
-from qoder_async.export.seen import SeenRun, see_row, state_of
+from qoder_async.export.read.compressed import DamagedError
+from qoder_async.export.read.seen import SeenRun, see_row, state_of
+from qoder_async.export.write.columns import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from qoder_async.export.seen import SeenRun
+    from qoder_async.export.read.seen import SeenRun
 
 WINDOW = 500
 """How many runs of the file a window has at most, unless many are of one moment."""

@@ -9,7 +9,7 @@ import msgspec
 
 from qoder_async._wire.timestamps import parse_timestamp
 from qoder_async.errors import ExportError
-from qoder_async.export.compressed import DamagedError
+from qoder_async.export.read.compressed import DamagedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,11 +63,11 @@ def read_scope(path: Path, found: Format) -> Scope | None:
 
 def _read(path: Path, found: Format) -> str | None:
     if found == "parquet":
-        from qoder_async.export.reading_parquet import read_parquet_scope  # noqa: PLC0415  only who has one pays
+        from qoder_async.export.read.from_parquet import read_parquet_scope  # noqa: PLC0415  only who has one pays
 
         return read_parquet_scope(path)
     if found == "sqlite":
-        from qoder_async.export.reading_sqlite import read_sqlite_scope  # noqa: PLC0415
+        from qoder_async.export.read.from_sqlite import read_sqlite_scope  # noqa: PLC0415
 
         return read_sqlite_scope(path)
     return None

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from qoder_async._wire.decode import InvalidRecord, decode_records
 from qoder_async._wire.envelope import REFUSALS
-from qoder_async.export.columns import COLUMNS, HIGHEST, LOWEST, values_of
-from qoder_async.export.leftover import json_text, leftover
-from qoder_async.export.plain_run import read_plain
+from qoder_async.export.write.columns import COLUMNS, HIGHEST, LOWEST, values_of
+from qoder_async.export.write.leftover import json_text, leftover
+from qoder_async.export.write.plain_run import read_plain
 from qoder_async.models import DeploymentRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from qoder_async.export.columns import Row
+    from qoder_async.export.write.columns import Row
 
 _PART = 100
 """Few enough to stay in the processor's caches, and to die before the garbage collector looks at them."""

@@ -11,9 +11,9 @@ import attrs
 from qoder_async._patience import is_passing_unless_understood, patiently
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import NotFoundError, PermissionDeniedError
-from qoder_async.export.columns import as_text
-from qoder_async.export.sync_changes import Judged
-from qoder_async.export.sync_tally import service_time
+from qoder_async.export.sync.changes import Judged
+from qoder_async.export.sync.tally import service_time
+from qoder_async.export.write.columns import as_text
 from qoder_async.following.reader import Reader
 from qoder_async.following.rule import is_at_work, judge, lost
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qoder_async._http.transport import Transport
     from qoder_async.errors import QoderError
     from qoder_async.export.progress import OnProgress
-    from qoder_async.export.sync_store import Written
+    from qoder_async.export.sync.store import Written
 
 _SELDOM = 0.5
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async.errors import ExportError
-from qoder_async.export.compressed import DamagedError, gunzip, unzstd
-from qoder_async.export.recognition import recognise
-from qoder_async.export.seen import SeenRun, see_line, see_lines
+from qoder_async.export.read.compressed import DamagedError, gunzip, unzstd
+from qoder_async.export.read.recognition import recognise
+from qoder_async.export.read.seen import SeenRun, see_line, see_lines
 from qoder_async.export.threads import in_thread
 
 if TYPE_CHECKING:
@@ -91,15 +91,15 @@ def _reader_of(found: Format) -> Callable[[Path, int], Generator[list[SeenRun], 
         case "jsonl.zst":
             return _read_zstd
         case "csv":
-            from qoder_async.export.reading_csv import read_csv  # noqa: PLC0415
+            from qoder_async.export.read.from_csv import read_csv  # noqa: PLC0415
 
             return read_csv
         case "parquet":
-            from qoder_async.export.reading_parquet import read_parquet  # noqa: PLC0415
+            from qoder_async.export.read.from_parquet import read_parquet  # noqa: PLC0415
 
             return read_parquet
         case "sqlite":
-            from qoder_async.export.reading_sqlite import read_sqlite  # noqa: PLC0415
+            from qoder_async.export.read.from_sqlite import read_sqlite  # noqa: PLC0415
 
             return read_sqlite
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from qoder_async._wire.splitter import SplitError, split_object
 from qoder_async.errors import ExportError
-from qoder_async.export.columns import NAMES
-from qoder_async.export.compressed import DamagedError, gunzip, unzstd
+from qoder_async.export.read.compressed import DamagedError, gunzip, unzstd
+from qoder_async.export.write.columns import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from qoder_async._run_lists import TIME_SLACK, runs_of
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
-from qoder_async.export.seen import see_line
-from qoder_async.export.verify_plan import BEGINNING, WINDOW, Window, window_at
+from qoder_async.export.read.seen import see_line
+from qoder_async.export.verify.plan import BEGINNING, WINDOW, Window, window_at
 from qoder_async.paging import make_pager, patient
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from qoder_async._http.transport import Transport
-    from qoder_async.export.seen import SeenRun
+    from qoder_async.export.read.seen import SeenRun
 
 _PAGE_SIZE = 1000
 _FAR = 2 * TIME_SLACK

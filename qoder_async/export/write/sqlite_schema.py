@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async.export.columns import COLUMNS, NAMES, as_text
-from qoder_async.export.rows import Rows
+from qoder_async.export.write.columns import COLUMNS, NAMES, as_text
+from qoder_async.export.write.rows import Rows
 
 if TYPE_CHECKING:
-    from qoder_async.export.columns import Row
+    from qoder_async.export.write.columns import Row
 
 APPLICATION_ID = 0x51444552
 """``QDER``: marks a SQLite file as an export of runs."""

@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qoder_async.export.plain_run import PlainRun
+    from qoder_async.export.write.plain_run import PlainRun
     from qoder_async.models import DeploymentRun
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from qoder_async._wire.cursors import Cursor
-from qoder_async.export.columns import as_text
-from qoder_async.export.sync_plan import Descent, Mark, State
-from qoder_async.export.sync_rows import UNFINISHED, UNJUDGED
+from qoder_async.export.sync.plan import Descent, Mark, State
+from qoder_async.export.sync.rows import UNFINISHED, UNJUDGED
 from qoder_async.export.walks import Place
+from qoder_async.export.write.columns import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qoder_async.export.sync_plan import State
+    from qoder_async.export.sync.plan import State
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from qoder_async._wire.envelope import REFUSALS
-from qoder_async.export.columns import HIGHEST, LOWEST
+from qoder_async.export.write.columns import HIGHEST, LOWEST
 from qoder_async.models.record import Timestamp  # noqa: TC001 - msgspec reads it
 
 Number = Annotated[int, msgspec.Meta(ge=LOWEST, le=HIGHEST)]

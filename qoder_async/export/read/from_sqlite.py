@@ -7,8 +7,8 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async.export.compressed import DamagedError
-from qoder_async.export.seen import SeenRun, see_row, state_of
+from qoder_async.export.read.compressed import DamagedError
+from qoder_async.export.read.seen import SeenRun, see_row, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -8,8 +8,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from qoder_async.export.rows import in_parts
-from qoder_async.export.sqlite_schema import INDEXES, MARKS, TABLES, UPSERT, row_maker, rows_of
+from qoder_async.export.write.rows import in_parts
+from qoder_async.export.write.sqlite_schema import INDEXES, MARKS, TABLES, UPSERT, row_maker, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 from qoder_async._deployment_ids import check_deployments, ids_of
 from qoder_async.concurrency import map_concurrently
 from qoder_async.errors import QoderError
-from qoder_async.export.comparing import Comparing
 from qoder_async.export.liveness import Liveness
 from qoder_async.export.progress import VerifiedWindow, VerifyReport
-from qoder_async.export.reading import feed_runs
-from qoder_async.export.recognition import recognise
-from qoder_async.export.scope import read_scope
+from qoder_async.export.read.reading import feed_runs
+from qoder_async.export.read.recognition import recognise
+from qoder_async.export.read.scope import read_scope
 from qoder_async.export.target import check_path
 from qoder_async.export.threads import in_thread
-from qoder_async.export.verify_plan import BEGINNING, FirstLook, SecondLook, Window
+from qoder_async.export.verify.comparing import Comparing
+from qoder_async.export.verify.plan import BEGINNING, FirstLook, SecondLook, Window
 from qoder_async.options import whole_number
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from qoder_async._deployment_ids import Deployments
     from qoder_async.client import AsyncQoder
-    from qoder_async.export.scope import Scope
+    from qoder_async.export.read.scope import Scope
     from qoder_async.models import Deployment
 
 K = TypeVar("K")

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from qoder_async.errors import ExportError
-from qoder_async.export.columns import as_text
 from qoder_async.export.files import file_errors, move_into_place, sync_file
-from qoder_async.export.recognition import recognise
-from qoder_async.export.sqlite_schema import INDEXES, MARKS, TABLES, VERSION
-from qoder_async.export.sync_plan import SAFE_AGE, Mark, State, earlier_by
-from qoder_async.export.sync_store import PATIENCE, SyncStore, sqlite_errors
-from qoder_async.export.sync_tables import SYNC_TABLES, WRITE_STATE, state_values
+from qoder_async.export.read.recognition import recognise
+from qoder_async.export.sync.plan import SAFE_AGE, Mark, State, earlier_by
+from qoder_async.export.sync.store import PATIENCE, SyncStore, sqlite_errors
+from qoder_async.export.sync.tables import SYNC_TABLES, WRITE_STATE, state_values
 from qoder_async.export.target import check_target
+from qoder_async.export.write.columns import as_text
+from qoder_async.export.write.sqlite_schema import INDEXES, MARKS, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qoder_async.export.columns import NAMES
+from qoder_async.export.write.columns import NAMES
 from qoder_async.models import RunStatus
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from qoder_async.export.columns import Row
+    from qoder_async.export.write.columns import Row
 
 _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED)
 _GOING_ON = (RunStatus.PENDING, RunStatus.RUNNING)

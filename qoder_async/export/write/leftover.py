@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from qoder_async.export.columns import COLUMNS, HIGHEST, LOWEST
+from qoder_async.export.write.columns import COLUMNS, HIGHEST, LOWEST
 
 _ALWAYS = {("type",): b'"deployment_run"', ("agent", "type"): b'"agent"'}
 """What is the same in every run, and has no column."""

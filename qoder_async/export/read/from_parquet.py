@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from qoder_async.export.compressed import DamagedError
 from qoder_async.export.extras import missing_extra
-from qoder_async.export.recognition import METADATA_KEY
-from qoder_async.export.seen import SeenRun, see_row, state_of
+from qoder_async.export.read.compressed import DamagedError
+from qoder_async.export.read.recognition import METADATA_KEY
+from qoder_async.export.read.seen import SeenRun, see_row, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from qoder_async.export.columns import NAMES, as_text
-from qoder_async.export.rows import Rows, in_parts
+from qoder_async.export.write.columns import NAMES, as_text
+from qoder_async.export.write.rows import Rows, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from qoder_async.export.columns import Row
+    from qoder_async.export.write.columns import Row
 
 _COMMAS = len(NAMES) - 1
 _QUOTED = re.compile(r'[",\r\n]')

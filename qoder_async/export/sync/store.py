@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from qoder_async.errors import ExportError
-from qoder_async.export.sqlite_schema import OUTCOME_COLUMNS, UPSERT, row_maker, rows_of
-from qoder_async.export.sync_rereads import Density, Unfinished
-from qoder_async.export.sync_rows import UNFINISHED, UNJUDGED, Facts
-from qoder_async.export.sync_tables import OUTCOME_INDEX, SELECT_STATE, WRITE_STATE, state_of, state_values
+from qoder_async.export.sync.rereads import Density, Unfinished
+from qoder_async.export.sync.rows import UNFINISHED, UNJUDGED, Facts
+from qoder_async.export.sync.tables import OUTCOME_INDEX, SELECT_STATE, WRITE_STATE, state_of, state_values
+from qoder_async.export.write.sqlite_schema import OUTCOME_COLUMNS, UPSERT, row_maker, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from qoder_async.export.columns import Row
-    from qoder_async.export.sync_changes import Change
-    from qoder_async.export.sync_plan import State
+    from qoder_async.export.sync.changes import Change
+    from qoder_async.export.sync.plan import State
+    from qoder_async.export.write.columns import Row
 
 PATIENCE = 5.0
 """Seconds to wait for another program that has the file locked."""

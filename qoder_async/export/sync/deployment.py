@@ -29,11 +29,11 @@ from qoder_async.errors import (
     NotFoundError,
     QoderError,
 )
-from qoder_async.export.seen import see_line
-from qoder_async.export.sync_changes import Change
-from qoder_async.export.sync_plan import State, after_part, asks_from
-from qoder_async.export.sync_rereads import plan, words_to_list
-from qoder_async.export.sync_tally import service_time
+from qoder_async.export.read.seen import see_line
+from qoder_async.export.sync.changes import Change
+from qoder_async.export.sync.plan import State, after_part, asks_from
+from qoder_async.export.sync.rereads import plan, words_to_list
+from qoder_async.export.sync.tally import service_time
 from qoder_async.export.walks import PAGE_SIZE, RunsWalk
 from qoder_async.paging import make_pager, patient
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from qoder_async._http.exchange import Answer
     from qoder_async._http.transport import Transport
     from qoder_async._wire.decode import RawRecord
-    from qoder_async.export.seen import SeenRun
-    from qoder_async.export.sync_rereads import Stretch, Unfinished
-    from qoder_async.export.sync_store import Standing
-    from qoder_async.export.sync_tally import Tally
-    from qoder_async.export.sync_turns import FileInTurns
+    from qoder_async.export.read.seen import SeenRun
+    from qoder_async.export.sync.rereads import Stretch, Unfinished
+    from qoder_async.export.sync.store import Standing
+    from qoder_async.export.sync.tally import Tally
+    from qoder_async.export.sync.turns import FileInTurns
     from qoder_async.models import DeploymentRun
     from qoder_async.paging import Pager
 

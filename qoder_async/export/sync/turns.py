@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec
 
-    from qoder_async.export.sync_store import SyncStore
+    from qoder_async.export.sync.store import SyncStore
 
     P = ParamSpec("P")
 

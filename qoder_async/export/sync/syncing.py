@@ -15,12 +15,12 @@ from qoder_async.concurrency import Workers
 from qoder_async.errors import ConfigurationError, ExportError, NotFoundError, QoderError
 from qoder_async.export.liveness import Liveness
 from qoder_async.export.lock import FileLock
-from qoder_async.export.outcomes import Outcomes
 from qoder_async.export.progress import SyncReport
-from qoder_async.export.sync_changes import Change
-from qoder_async.export.sync_deployment import DeploymentSync
-from qoder_async.export.sync_tally import Tally, Telling
-from qoder_async.export.sync_turns import FileInTurns
+from qoder_async.export.sync.changes import Change
+from qoder_async.export.sync.deployment import DeploymentSync
+from qoder_async.export.sync.outcomes import Outcomes
+from qoder_async.export.sync.tally import Tally, Telling
+from qoder_async.export.sync.turns import FileInTurns
 from qoder_async.export.target import check_path
 from qoder_async.export.threads import in_thread
 from qoder_async.export.ticking import take
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from qoder_async.client import AsyncQoder
     from qoder_async.concurrency import Handed
     from qoder_async.export.progress import OnProgress
-    from qoder_async.export.sync_store import SyncStore
+    from qoder_async.export.sync.store import SyncStore
     from qoder_async.models import Deployment
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ async def sync_runs(
 
 def _open(path: Path, opened: ExitStack) -> SyncStore:
     """Open the file, to be closed also where whoever wanted it is gone by then."""
-    from qoder_async.export.sync_file import open_store  # noqa: PLC0415  only those who sync pay for sqlite3
+    from qoder_async.export.sync.file import open_store  # noqa: PLC0415  only those who sync pay for sqlite3
 
     store = open_store(path)
     opened.callback(store.close)

@@ -1,0 +1,1 @@
+"""A SQLite file that is kept up to date."""

@@ -1,0 +1,1 @@
+"""A file of runs, compared with the service."""

@@ -1,0 +1,1 @@
+"""Runs as rows and columns, and files made of them."""
