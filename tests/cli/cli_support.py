@@ -50,6 +50,7 @@ class Result:
 def served(**settings: Any):
     """Serve a simulator from another thread, since the command line runs event loops of its own."""
     loop = asyncio.new_event_loop()
+    loop.set_debug(False)  # which makes it several times as slow
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     sim = Simulator(**settings)
@@ -57,10 +58,18 @@ def served(**settings: Any):
         asyncio.run_coroutine_threadsafe(sim.start(), loop).result(10)
         yield sim
     finally:
-        asyncio.run_coroutine_threadsafe(sim.aclose(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_end(sim), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+async def _end(sim: Simulator) -> None:
+    """Close a simulator, and wait for the end of connections on which an answer was under way."""
+    await sim.aclose()
+    sockets = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
+    while len(sockets) > 1:  # noqa: ASYNC110  the last one is the loop's own
+        await asyncio.sleep(0.001)
 
 
 def start_process(*arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,21 @@ def environment(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    """Retries of the library take no real time in this process."""
+    """Waits of the library take next to no real time in this process.
+
+    They take some, so that who looks again and again at a service with a clock of its own does not keep a core busy.
+    """
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(min(seconds, 0.002))
 
     monkeypatch.setattr(Clock, "sleep", sleep)
+
+
+@pytest.fixture(autouse=True)
+def no_debug_mode(monkeypatch):
+    """The loops of commands are not in debug mode, which makes them several times as slow."""
+    monkeypatch.setattr(asyncio, "run", functools.partial(asyncio.run, debug=False))
 
 
 @pytest.fixture(params=["extended", "lean"])

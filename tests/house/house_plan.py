@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import qoder_async
@@ -89,8 +90,17 @@ class _Imports(ast.NodeVisitor):
 
 def imports_of(path: Path, source: str | None = None) -> list[tuple[int, str]]:
     """The lines and absolute names of what a module imports when it runs."""
+    return _read(path) if source is None else _find(path, source)
+
+
+@cache
+def _read(path: Path) -> list[tuple[int, str]]:
+    return _find(path, path.read_text("utf-8"))
+
+
+def _find(path: Path, source: str) -> list[tuple[int, str]]:
     collector = _Imports(path)
-    collector.visit(ast.parse(path.read_text("utf-8") if source is None else source))
+    collector.visit(ast.parse(source))
     return collector.found
 
 

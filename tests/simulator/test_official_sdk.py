@@ -9,7 +9,7 @@ async def test_the_official_sdk_lists_walks_and_triggers(serve, clock):
     client = await serve(shape="lean")
     sim = client.sim
     deployment_ids = [sim.add_deployment(name=f"deployment {index}", run_duration=5.0) for index in range(25)]
-    run_ids = sim.add_runs(deployment_ids[3], 2500, state="mixed", trigger="mixed")
+    run_ids = sim.add_runs(deployment_ids[3], 450, state="mixed", trigger="mixed")
     async with qca.AsyncManaged(access_token="pt-x", base_url=sim.url) as managed:
         assert [item.id async for item in managed.deployments.list()] == sim.deployment_ids()
         walked = [run.id async for run in managed.deployments.runs.list(deployment_ids[3], limit=100)]
@@ -24,4 +24,4 @@ async def test_the_official_sdk_lists_walks_and_triggers(serve, clock):
         with pytest.raises(qca.NotFoundError) as caught:
             await managed.deployments.retrieve("dep_unknown")
         assert caught.value.status_code == 404
-    assert sim.request_counts["GET /deployments/{id}/runs"] == 25
+    assert sim.request_counts["GET /deployments/{id}/runs"] == 5

@@ -444,6 +444,6 @@ async def test_many_sleepers_and_requests_cost_little(time):
                 await qoder.deployments.get(deployment)
             await time.sleep(3600 + number / 1000)
 
-        await time.run(*map(asker, range(1000)))
-        assert len(sim.requests) == 2000
+        await time.run(*map(asker, range(300)))
+        assert len(sim.requests) == 600
         assert time.elapsed > 3600

@@ -13,7 +13,7 @@ from qoder_async.models import Deployment, DeploymentRun, SessionEvent
 
 RUN = load("run_extended_failed_INFERRED") | {"duration_ms": 4711}
 RAW = to_bytes(RUN)
-DEEP = 100_000
+DEEP = 20_000
 
 
 def changed(**changes):

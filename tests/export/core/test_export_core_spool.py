@@ -259,6 +259,13 @@ def test_what_does_not_count_is_not_looked_at(tmp_path):
     assert found(tmp_path / "x", line("a") + line("b")[:-5], size)["dep_1"] == ["a"]
 
 
+@pytest.mark.parametrize(("deployments", "most"), [(1, 10_000), (50, 10_000), (100, 5000), (500, 1000), (5000, 1000)])
+def test_many_deployments_share_what_is_known(tmp_path, deployments, most):
+    data = b"".join(line(f"drun_{number}") for number in range(10_050))
+    ids = found(tmp_path / "x", data, deployments=[f"dep_{number}" for number in range(1, deployments + 1)])
+    assert ids["dep_1"] == [f"drun_{number}" for number in range(10_050 - most, 10_050)]
+
+
 def test_no_more_than_the_last_ten_thousand(tmp_path):
     data = b"".join(line(f"r{number}") for number in range(10_050))
     assert found(tmp_path / "x", data)["dep_1"] == [f"r{number}" for number in range(50, 10_050)]
