@@ -79,6 +79,8 @@ class Connections:
         if self._borrowed is not None:
             return _usable(self._borrowed)
         own = self._own.get()
+        if (session := own.current) is not None:
+            return session
         session = await own.open()
         if self.is_closed:  # meanwhile
             await own.aclose()
@@ -126,12 +128,14 @@ class _OwnSession:
         self._session: aiohttp.ClientSession | None = None
         self._closer: AsyncGenerator[None, None] | None = None
 
-    async def open(self) -> aiohttp.ClientSession:
+    @property
+    def current(self) -> aiohttp.ClientSession | None:
         # A loop may be finalised, which closes the session, and go on all the same.
-        if self._session is not None and not self._session.closed:
-            return self._session
+        return None if self._session is None or self._session.closed else self._session
+
+    async def open(self) -> aiohttp.ClientSession:
         async with self._opening:
-            if self._session is None or self._session.closed:
+            if (session := self.current) is None:
                 # Reading a bundle of certificates takes tens of milliseconds.
                 context = await asyncio.to_thread(ssl.create_default_context) if self._trust_env else True
                 session = _make_session(context)
@@ -139,7 +143,7 @@ class _OwnSession:
                 self._closer = _close_in_the_end(session)
                 await anext(self._closer)
                 self._session = session
-            return self._session
+            return session
 
     async def aclose(self) -> None:
         async with self._opening:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
@@ -148,8 +150,7 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         allow_redirects=False,
         raise_for_status=False,
         auto_decompress=True,
-        # aiohttp rounds times above the threshold up to whole seconds, here past the attempt's own.
-        timeout=aiohttp.ClientTimeout(total=None, connect=request.timeout * _CONNECT_SHARE, ceil_threshold=math.inf),
+        timeout=_time_to_connect(request.timeout),
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.headers if proxy else None,
     ) as response:
@@ -158,22 +159,34 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         return Answer(response.status, headers, body or b"", request.token, is_whole=body is not None)
 
 
+@lru_cache(maxsize=16)
+def _time_to_connect(seconds: float) -> aiohttp.ClientTimeout:
+    # aiohttp would round times above the threshold up to whole seconds.
+    return aiohttp.ClientTimeout(total=None, connect=seconds * _CONNECT_SHARE, ceil_threshold=math.inf)
+
+
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     """Read the body, unless it is larger than is accepted."""
+    content = response.content
+    body = await content.readany()
+    if content.at_eof() and len(body) <= most:  # as short answers are
+        return body
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
+    while body or not content.at_eof():
+        size += len(body)
         if size > most:
             response.close()
             return None
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.append(body)
+        body = await content.readany()
+    return b"".join(chunks)
 
 
 def _without(token: Redacted, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
     """Take the token out of headers that echo it: they end up in logs and errors."""
-    if not any(hide(text, token) != text for pair in headers.items() for text in pair):
+    text = "\n".join(itertools.chain.from_iterable(headers.items()))
+    if hide(text, token) == text:
         return headers
     clean = headers.copy()
     clean.clear()

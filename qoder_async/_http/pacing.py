@@ -9,6 +9,7 @@ from qoder_async._http.per_loop import PerLoop
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable
 
     from qoder_async._http.call import Call
     from qoder_async._http.clock import Clock
@@ -34,7 +35,7 @@ class Pacing:
             self._reads = PerLoop(lambda: Pacer(pace.reads_per_second, clock))
             self._writes = PerLoop(lambda: Pacer(pace.writes_per_second, clock))
 
-    async def enter(self, call: Call[T], slots: asyncio.Semaphore) -> None:
+    def enter(self, call: Call[T], slots: asyncio.Semaphore) -> Awaitable[object]:
         """Wait for a place in the pace and for a slot.
 
         A call waits for its place without a slot, so that reads that queue do not keep writes from theirs.
@@ -42,12 +43,12 @@ class Pacing:
         Args:
             call: The call.
             slots: The connection slots, one of which is taken.
+
+        Returns:
+            The wait itself: thousands of calls may be in it, and each coroutine less counts.
         """
         pacer = self._of(call)
-        if pacer is None:
-            await slots.acquire()
-        else:
-            await pacer.turn(slots)
+        return slots.acquire() if pacer is None else pacer.turn(slots)
 
     def note_answer(self, call: Call[T]) -> None:
         """Note that a call was let through.

@@ -46,6 +46,11 @@ class Tokens:
         self._renewing = PerLoop(asyncio.Lock)
 
     @property
+    def fixed(self) -> Redacted | None:
+        """The token, where it is the same for all attempts."""
+        return self._fixed
+
+    @property
     def can_renew(self) -> bool:
         """Whether asking again may give another token."""
         return self._provider is not None

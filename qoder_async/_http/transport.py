@@ -180,7 +180,7 @@ class Transport:
 
     async def _exchange(self, call: Call[T], progress: _Progress) -> Answer | Fault | None:
         """Send the request; nothing comes of it if the deadline passes while the token is asked for."""
-        token = await self._token(progress)
+        token = self.settings.tokens.fixed or await self._token(progress)
         if token is None:
             return None
         request = self._request(call, token, self._time_left(progress))
