@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from itertools import islice
+from collections import deque
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import attrs
@@ -20,12 +20,13 @@ from qoder_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 OnInvalid = Literal["raise", "skip"]
 
 _WINDOW = 10_000
 """How many of the last ids are remembered."""
+_NO_ID = frozenset({None, ""})
 _MOST_EMPTY_PAGES = 100
 _PART = 100
 """How many records are decoded at a time: few enough to stay in the processor's caches and to die young."""
@@ -320,11 +321,14 @@ class DeliveredIds:
     """The last 10,000 ids of a walk; records without an id are not among them."""
 
     def __init__(self) -> None:
-        self._ids: dict[str | None, None] = {}
+        self._ids: set[str | None] = set()
+        # They are forgotten as they came, many at a time, which costs least for each.
+        self._parts: deque[Sequence[str | None]] = deque()
+        self._size = 0
 
     def add(self, records: Sequence[Identified]) -> None:
         """Remember ids."""
-        self.add_ids(dict.fromkeys([record.id for record in records]))
+        self.add_ids([record.id for record in records])
 
     def lacks_any(self, records: Sequence[Identified]) -> bool:
         """Tell whether there is a record that is not in the window."""
@@ -332,24 +336,28 @@ class DeliveredIds:
 
     def take(self, records: Sequence[T]) -> list[T]:
         """Leave out what is in the window and what comes twice, and remember the rest."""
-        distinct = dict.fromkeys([record.id for record in records])
+        ids = [record.id for record in records]
         fresh = list(records)
-        if len(distinct) < len(fresh) or not self._ids.keys().isdisjoint(distinct):
+        if len(set(ids)) < len(ids) or not self._ids.isdisjoint(ids):
             fresh, taken = [], set[str | None]()
             for record in records:
                 if not record.id or not (record.id in taken or record.id in self._ids):
                     fresh.append(record)
                     taken.add(record.id)
-        self.add_ids(distinct)
+            ids = list(taken)
+        self.add_ids(ids)
         return fresh
 
-    def add_ids(self, distinct: Mapping[str, None] | Mapping[str | None, None]) -> None:
-        """Remember ids, each of which is there once."""
-        self._ids.update(distinct)
-        for nothing in (None, ""):
-            self._ids.pop(nothing, None)
-        for identifier in list(islice(self._ids, max(0, len(self._ids) - _WINDOW))):
-            del self._ids[identifier]
+    def add_ids(self, ids: Sequence[str | None]) -> None:
+        """Remember ids."""
+        self._ids.update(ids)
+        self._ids -= _NO_ID
+        self._parts.append(ids)
+        self._size += len(ids)
+        while self._size - len(self._parts[0]) >= _WINDOW:
+            forgotten = self._parts.popleft()
+            self._ids.difference_update(forgotten)
+            self._size -= len(forgotten)
 
 
 def _at(error: E, cursor: Cursor | None) -> E:

@@ -119,7 +119,7 @@ class RunsWalk:
         place = start or Place()
         ways = [*_ways_without_cursor(place), place]
         delivered = DeliveredIds()
-        delivered.add_ids(dict.fromkeys(known))
+        delivered.add_ids(list(known))
         while True:
             try:
                 async with aclosing(self._parts(ways.pop(), delivered)) as parts:
