@@ -143,5 +143,5 @@ def kills(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
     """Measure; what follows `--` goes to `python -m benchmarks`."""
-    install_project(session, *requirements("compare"), extras="parquet,zstd")
+    install_project(session, *requirements("compare", "peers"), extras="parquet,zstd,speedups")
     session.run("python", "-m", "benchmarks", *session.posargs)

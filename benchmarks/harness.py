@@ -6,65 +6,61 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .contenders import CONTENDERS, Contender
-from .server import ROOT, serving
+from .noise import summed_up
+from .server import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from .data import Shape
+    from .contenders import Contender
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure."""
-
-    shape: Shape = "extended"
-    runs: int = 100_000
-    slow_runs: int = 10_000
-    page_size: int = 1000
-    repeat: int = 5
-    contenders: Sequence[Contender] = tuple(CONTENDERS.values())
-
-    def runs_for(self, contender: Contender) -> int:
-        """Give a slow contender the shorter history."""
-        return min(self.runs, self.slow_runs) if contender.slow else self.runs
+    Options = Callable[[Contender, int], dict[str, Any]]
+    """What a contender is told in some round, counted from 0."""
+    Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Series:
-    """One contender's figures, one of each per round."""
+    """One contender's figures, one set for each round."""
 
     contender: Contender
-    runs: int
-    rates: list[float] = field(default_factory=list)
-    """Runs per second."""
-    cpu: list[float] = field(default_factory=list)
-    """Microseconds of the client's processor per run."""
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    def values(self, figure: str) -> list[float]:
+        """Give one figure of all rounds."""
+        return [one[figure] for one in self.rounds]
 
 
-def measure(plan: Plan, progress: Callable[[str], None] = lambda _line: None) -> list[Series]:
+def measure(task: str, contenders: Sequence[Contender], rounds: int, options: Options, say: Say) -> list[Series]:
     """Measure A B C, A B C, …: what changes on the machine meanwhile meets all of them alike."""
-    series = [Series(contender, plan.runs_for(contender)) for contender in plan.contenders]
-    walks = {plan.page_size} | {one.runs for one in series}
-    with serving(plan.shape, sorted(walks), plan.page_size) as url:
-        for round_number in range(plan.repeat):
-            for one in series:
-                progress(f"round {round_number + 1}/{plan.repeat}: {one.contender.name}")
-                figures = _walk_once(one, url, plan.page_size, check=round_number == 0)
-                one.rates.append(one.runs / figures["seconds"])
-                one.cpu.append(figures["cpu_seconds"] / one.runs * 1e6)
-    return series
+    found = {one.name: Series(one) for one in contenders}
+    for number, contender in in_turn(contenders, rounds):
+        say(f"{task} {number + 1}/{rounds}: {contender.name}")
+        found[contender.name].rounds.append(_once(task, contender, options(contender, number)))
+    return list(found.values())
 
 
-def _walk_once(one: Series, url: str, page_size: int, *, check: bool) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.contenders", one.contender.name]
-    command += ["--url", url, "--runs", str(one.runs), "--page-size", str(page_size)]
-    command += ["--check"] if check else []
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+def in_turn(contenders: Sequence[Contender], rounds: int) -> Iterator[tuple[int, Contender]]:
+    """Give the round and the contender, one after another; two of them begin alternately."""
+    for number in range(rounds):
+        swapped = len(contenders) == 2 and number % 2
+        for contender in reversed(contenders) if swapped else contenders:
+            yield number, contender
+
+
+def _once(task: str, contender: Contender, options: dict[str, Any]) -> dict[str, Any]:
+    job = json.dumps({"task": task, "entry": contender.entry, "uvloop": contender.uvloop, "options": options})
+    command = [sys.executable, "-m", "benchmarks.contenders"]
+    done = subprocess.run(command, cwd=ROOT, input=job, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{one.contender.name} failed; its own words are above")
-    figures: dict[str, float] = json.loads(done.stdout)
+        raise SystemExit(f"{contender.name} failed; its own words are above")
+    figures: dict[str, Any] = json.loads(done.stdout)
     return figures
+
+
+def noise(series: Sequence[Series]) -> dict[str, float]:
+    """Sum up how long the fixed piece of work took before each run."""
+    times = [seconds for one in series for seconds in one.values("idle_seconds")]
+    return summed_up(times)

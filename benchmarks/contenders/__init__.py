@@ -1,4 +1,4 @@
-"""What is compared: each module walks a history in its own way, in a process of its own."""
+"""What is compared: each module reads runs in its own way, in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
 
@@ -20,40 +21,69 @@ class Walker(Protocol):
         """Walk it again, untimed, and give the ids."""
 
 
-class OpenWalker(Protocol):
-    """What each contender's module calls `open_walker`."""
+class Reader(Walker, Protocol):
+    """An open client that can read one run, too."""
 
-    def __call__(self, base_url: str, page_size: int) -> AbstractAsyncContextManager[Walker]:
+    async def read(self, deployment_id: str, run_id: str) -> str:
+        """Read a run, and give its id."""
+
+    async def read_all(self, deployment_id: str, run_ids: Sequence[str]) -> list[str]:
+        """Read many, `crowd.CONCURRENCY` of them at once, and give their ids."""
+
+
+class OpenClient(Protocol):
+    """What each contender's module calls `open_client`."""
+
+    def __call__(self, base_url: str, page_size: int) -> AbstractAsyncContextManager[Reader]:
         """Open a client on this server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to read a history."""
+    """One way to read runs."""
 
     name: str
-    module: str
-    needs: str
-    """The module that must be there for it to run."""
+    entry: str
+    """The module within the benchmarks, and what of it the task gets."""
+    needs: tuple[str, ...]
+    """The modules that must be there for it to run."""
     what: str
     slow: bool = False
     """Gets a shorter history; rates are compared."""
+    uvloop: bool = False
+    """Runs on uvloop's event loop."""
 
     @property
-    def available(self) -> bool:
-        """Whether what it needs can be imported."""
-        try:
-            return importlib.util.find_spec(self.needs) is not None
-        except ModuleNotFoundError:
-            return False
+    def missing(self) -> list[str]:
+        """What it needs and is not installed."""
+        return [module for module in self.needs if not _is_there(module)]
 
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _client(name: str, module: str, *needs: str, what: str, slow: bool = False, uvloop: bool = False) -> Contender:
+    return Contender(name, f"contenders.{module}:open_client", needs, what, slow, uvloop)
+
+
+_ANTHROPIC = "Anthropic's SDK, async, on the same runs"
 
 CONTENDERS = {
     contender.name: contender
     for contender in (
-        Contender("ours", "ours", "qoder_async.client", "async for run in qoder.runs.list(…), pace=None"),
-        Contender("bare", "bare", "orjson", "a bare loop of aiohttp and orjson.loads, counting dicts"),
-        Contender("raw", "raw", "socket", "a blocking socket that only reads and counts: the wire limit"),
-        Contender("qca-sdk", "qca_sdk", "qca.managed", "the official SDK, async", slow=True),
+        _client("ours", "ours", "qoder_async", what="async for run in qoder.runs.list(…), pace=None"),
+        _client("bare", "bare", "orjson", what="a bare loop of aiohttp and orjson.loads, counting dicts"),
+        _client("bare-json", "bare_json", "aiohttp", what="the same with json.loads"),
+        _client("ours-uvloop", "ours", "qoder_async", "uvloop", what="ours on uvloop", uvloop=True),
+        _client("bare-uvloop", "bare", "orjson", "uvloop", what="bare on uvloop", uvloop=True),
+        _client("structs", "structs", "msgspec", what="a blocking socket and msgspec: the limit of decoded runs"),
+        _client("raw", "raw", "socket", what="a blocking socket that only reads and counts: the wire limit"),
+        _client("qca-sdk", "qca_sdk", "qca.managed", what="the official SDK, async", slow=True),
+        _client("anthropic", "anthropic_sdk", "anthropic", what=f"{_ANTHROPIC}, over httpx", slow=True),
+        _client("anthropic-aiohttp", "anthropic_aiohttp", "anthropic", what=f"{_ANTHROPIC}, over aiohttp", slow=True),
     )
 }

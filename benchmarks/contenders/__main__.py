@@ -1,51 +1,35 @@
-"""Run one contender once, and print one line of JSON.
+"""Run one contender once, on a job that comes as JSON from stdin, and print one line of JSON.
 
-The clock starts after the imports, the opening of the client and one warm-up page.
+The clock starts after the imports, the opening of the client and a warm-up.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib
 import json
-import time
+import sys
 
-from benchmarks.data import walk_id
-
-from . import CONTENDERS, OpenWalker
-
-
-async def measure(
-    open_walker: OpenWalker, base_url: str, runs: int, page_size: int, *, check: bool
-) -> dict[str, float]:
-    """Walk once and give seconds of wall and processor time."""
-    async with open_walker(base_url, page_size) as walker:
-        await walker.count(walk_id(page_size))
-        wall, processor = time.perf_counter(), time.process_time()
-        counted = await walker.count(walk_id(runs))
-        seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - processor
-        if counted != runs:
-            raise SystemExit(f"counted {counted} runs of {runs}")
-        if check:
-            ids = await walker.ids(walk_id(runs))
-            if len(ids) != runs or len(set(ids)) != runs:
-                raise SystemExit(f"{len(ids)} ids, {len(set(ids))} of them distinct, of {runs}")
-    return {"runs": runs, "seconds": seconds, "cpu_seconds": cpu_seconds}
+from benchmarks.noise import fixed_work
 
 
 def main() -> None:
-    """Read the arguments that the harness gives."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=CONTENDERS)
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--runs", type=int, required=True)
-    parser.add_argument("--page-size", type=int, required=True)
-    parser.add_argument("--check", action="store_true", help="walk once more, untimed, and check the ids")
-    options = parser.parse_args()
-    module = importlib.import_module(f"{__package__}.{CONTENDERS[options.name].module}")
-    walk = measure(module.open_walker, options.url, options.runs, options.page_size, check=options.check)
-    print(json.dumps(asyncio.run(walk)))
+    """Do the job."""
+    job = json.load(sys.stdin)
+    idle = fixed_work()
+    module, _, name = job["entry"].partition(":")
+    entry = getattr(importlib.import_module(f"benchmarks.{module}"), name)
+    task = importlib.import_module(f"benchmarks.tasks.{job['task']}")
+    factory = _uvloop if job["uvloop"] else getattr(task, "new_loop", None)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        figures = runner.run(task.measure(entry, **job["options"]))
+    print(json.dumps({**figures, "idle_seconds": idle}))
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    from uvloop import new_event_loop
+
+    return new_event_loop()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from qca.managed import AsyncManaged
 
+from .crowd import behind_semaphore
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 
-class QcaWalker:
-    """Iterates as a user would."""
+class QcaClient:
+    """Iterates and reads as a user would."""
 
     def __init__(self, client: AsyncManaged, page_size: int) -> None:
         self._client = client
@@ -28,9 +30,15 @@ class QcaWalker:
         runs = self._client.deployments.runs.list(deployment_id, limit=self._page_size)
         return [run.id or "" async for run in runs]
 
+    async def read(self, deployment_id: str, run_id: str) -> str:
+        return (await self._client.deployments.runs.retrieve(run_id, deployment_id=deployment_id)).id or ""
+
+    async def read_all(self, deployment_id: str, run_ids: Sequence[str]) -> list[str]:
+        return await behind_semaphore(self, deployment_id, run_ids)
+
 
 @asynccontextmanager
-async def open_walker(base_url: str, page_size: int) -> AsyncIterator[QcaWalker]:
+async def open_client(base_url: str, page_size: int) -> AsyncIterator[QcaClient]:
     """Open a client with the SDK's defaults."""
     async with AsyncManaged(pat="pt-bench", base_url=base_url) as client:
-        yield QcaWalker(client, page_size)
+        yield QcaClient(client, page_size)

@@ -11,24 +11,21 @@ import json
 import logging
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from benchmarks.many.memory import resident
+from benchmarks.lateness import Lateness, watched
+from benchmarks.resident import resident
 from benchmarks.server import ROOT
 from qoder_async import AsyncQoder
 
-from .watching import Growth, Lateness
+from .watching import Growth
 
 if TYPE_CHECKING:
     from qoder_async.export.progress import ExportProgress
-
-_IDLE = 0.5
-"""Seconds of an idle loop, to see what lateness is this machine's own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +38,7 @@ class Job:
         format: The format of an export; ``None`` to sync the file instead.
         runs: How many runs must be in it in the end.
         max_concurrency: How many deployments at once.
+        idle: Seconds for which the loop is watched before, to see what lateness is this machine's own.
     """
 
     url: str
@@ -48,6 +46,7 @@ class Job:
     format: str | None
     runs: int
     max_concurrency: int
+    idle: float = 0.5
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -87,9 +86,9 @@ async def measure(job: Job) -> dict[str, Any]:
     idle, late, growth = Lateness(), Lateness(), Growth(job.runs)
     async with AsyncQoder("pt-bench", base_url=job.url, pace=None) as qoder:
         await qoder.deployments.list().first_page()
-        await _watched(asyncio.sleep(_IDLE), idle.watch())
+        await watched(asyncio.sleep(job.idle), idle.watch())
         before, phases, cpu = resident(), _Phases(growth), process_time()
-        rows, requests = await _watched(_work(qoder, job, phases), late.watch(), growth.watch())
+        rows, requests = await watched(_work(qoder, job, phases), late.watch(), growth.watch())
         seconds, cpu_seconds = phases.seconds(), process_time() - cpu
         growth.look()
     size = Path(job.target).stat().st_size  # noqa: ASYNC240 (all is done)
@@ -120,18 +119,6 @@ async def _work(qoder: AsyncQoder, job: Job, phases: _Phases) -> tuple[int, int]
         qoder, job.target, format=job.format, max_concurrency=job.max_concurrency, on_progress=phases.note
     )
     return exported.rows, exported.requests
-
-
-async def _watched(work: Any, *watches: Any) -> Any:
-    """Await some work while it is looked at."""
-    tasks = [asyncio.create_task(watch) for watch in watches]
-    try:
-        return await work
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 if __name__ == "__main__":

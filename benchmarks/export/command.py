@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.case import Case, add_idle, positive, say
 from benchmarks.data import SHAPES
 
+from . import report
 from .report import FORMATS, SYNC, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
 
 _USUAL = Plan()
 
 
-def read(arguments: Sequence[str]) -> tuple[Plan, bool]:
-    """Read what to measure, and whether JSON is wanted."""
-    options = vars(_parser().parse_args(arguments))
-    as_json, shape = options.pop("json"), options.pop("shape")
-    only = [*options.pop("format"), *([SYNC] if options.pop("sync") else [])]
-    return Plan(shapes=[shape] if shape else SHAPES, only=only or _USUAL.only, **options), as_json
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks export",
-        description="How fast whole run histories come into a file, how much memory that takes, and how late the "
-        "event loop is meanwhile.",
-        epilog="The service is simulated in a process of its own, in real time; each export runs in a fresh process "
-        "without pacing. Every file is read again by other means than the library's.",
-        argument_default=argparse.SUPPRESS,
+def _summary(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    only = [*options.format, *([SYNC] if options.sync else [])]
+    plan = Plan(
+        shapes=[options.shape] if options.shape else SHAPES,
+        only=only or _USUAL.only,
+        runs=options.runs,
+        deployments=options.deployments,
+        max_concurrency=options.max_concurrency,
+        repeat=options.repeat,
+        idle=options.idle,
+        folder=options.folder,
     )
+    return report.summary(plan, command, say)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     one_of = f"one of {', '.join(FORMATS)}; may be said again (default: all, and sync)"
     parser.add_argument("--format", action="append", choices=FORMATS, metavar="NAME", default=[], help=one_of)
     parser.add_argument("--sync", action="store_true", default=False, help="sync, once and once more")
@@ -40,14 +40,20 @@ def _parser() -> argparse.ArgumentParser:
         ("runs", _USUAL.runs, "runs in all"),
         ("deployments", _USUAL.deployments, "deployments that share them"),
         ("max-concurrency", _USUAL.max_concurrency, "deployments at once"),
+        ("repeat", _USUAL.repeat, "rounds in turn"),
     ):
-        parser.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{text} (default: {value:,})")
+        parser.add_argument(f"--{name}", type=positive, metavar="N", default=value, help=f"{text} (default: {value:,})")
+    add_idle(parser)
     parser.add_argument("--folder", help="where the files are made, and removed again (default: the system's place)")
-    parser.add_argument("--json", action="store_true", default=False, help="print JSON")
-    return parser
 
 
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+CASE = Case(
+    name="export",
+    about="How fast whole run histories come into a file, how much memory that takes, and how late the event loop is "
+    "meanwhile. The service is simulated in a process of its own, in real time; each export runs in a fresh process "
+    "without pacing. Every file is read again by other means than the library's.",
+    add_options=_add_options,
+    summary=_summary,
+    document=report.document,
+    short=["--runs=50000", "--deployments=50"],
+)

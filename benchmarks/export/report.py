@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from benchmarks.data import SHAPES, Shape
+from benchmarks.document import Document, Table
+from benchmarks.environment import environment
 from benchmarks.many.load import answers_per_second
 from benchmarks.many.service import Service, serving
 from benchmarks.many.worlds import World
-from benchmarks.report import aligned, environment
+from benchmarks.noise import Listener, line
 
 from . import client
 from .client import Job
@@ -42,6 +44,8 @@ class Plan:
         runs: How many runs there are in all.
         deployments: How many deployments share them.
         max_concurrency: How many deployments are fetched at once.
+        repeat: How many rounds of all of them.
+        idle: Seconds for which each loop is watched before it has anything to do.
         folder: Where the files are made, and removed again; ``None`` for the system's own place.
     """
 
@@ -50,18 +54,23 @@ class Plan:
     runs: int = 1_000_000
     deployments: int = 500
     max_concurrency: int = 8
+    repeat: int = 1
+    idle: float = 0.5
     folder: str | None = None
 
 
-def summary(plan: Plan, command: str, say: Callable[[str], None]) -> dict[str, Any]:
+def summary(plan: Plan, command: str, progress: Callable[[str], None]) -> dict[str, Any]:
     """Measure what was asked for, ready for JSON."""
+    say = Listener(progress)
     found = [{"shape": shape, "page_size": _PAGE_SIZES[shape], **_of_shape(plan, shape, say)} for shape in plan.shapes]
     return {
         "command": command,
-        "environment": environment(),
+        "environment": environment("pyarrow", "zstandard"),
+        "rounds": plan.repeat,
         "deployments": plan.deployments,
         "max_concurrency": plan.max_concurrency,
         "services": found,
+        "noise": say.figures(),
     }
 
 
@@ -72,12 +81,25 @@ def _of_shape(plan: Plan, shape: Shape, say: Callable[[str], None]) -> dict[str,
     with serving(world) as service, tempfile.TemporaryDirectory(dir=plan.folder) as folder:
         probe = partial(answers_per_second, service, _PROBES, 2 * plan.max_concurrency, _PAGE_SIZES[shape])
         answers = max(probe() for _ in range(3))
-        jobs = _jobs(plan, world, service, Path(folder), say)
-        measured = []
-        for what, job in jobs:
-            measured.append({"what": what, **client.run(job)})
-            say(_in_short(measured[-1]))
+        rounds: dict[str, list[dict[str, Any]]] = {}
+        for _ in range(plan.repeat):
+            for what, job in _jobs(plan, world, service, Path(folder), say):
+                figures = client.run(job)
+                rounds.setdefault(what, []).append(figures)
+                say(_in_short(figures))
+    measured = [{"what": what, **_middle(each)} for what, each in rounds.items()]
     return {"runs": world.all_runs, "service_answers_per_second": answers, "jobs": measured}
+
+
+def _middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the round whose time is the median, and how many rows a second all of them had."""
+    ordered = sorted(rounds, key=lambda one: one["seconds"]["whole"])
+    return {**ordered[len(ordered) // 2], "rates": [_rate(one) for one in rounds]}
+
+
+def _rate(one: dict[str, Any]) -> float:
+    rate: float = one["rows"] / one["seconds"]["whole"]
+    return rate
 
 
 def _jobs(
@@ -97,6 +119,7 @@ def _jobs(
                 format=None if name == SYNC else name,
                 runs=world.all_runs,
                 max_concurrency=plan.max_concurrency,
+                idle=plan.idle,
             )
             yield what, job
         _check(target, name, world.all_runs)
@@ -110,32 +133,45 @@ def _check(target: Path, name: str, runs: int) -> None:
 
 
 def _in_short(one: dict[str, Any]) -> str:
-    rate, peak = one["rows"] / one["seconds"]["whole"], _mib(one["memory"]["peak"])
-    return f"  {rate:,.0f} rows/s, {peak} MiB at most, {one['late']['all']['p99']:.1f} ms late at p99"
+    peak = _mib(one["memory"]["peak"])
+    return f"  {_rate(one):,.0f} rows/s, {peak} MiB at most, {one['late']['all']['p99']:.1f} ms late at p99"
 
 
-def table(summary: dict[str, Any]) -> str:
-    """Lay a summary out as text."""
+def document(summary: dict[str, Any]) -> Document:
+    """Lay a summary out."""
     title = (
         f"export and sync, {summary['deployments']:,} deployments, {summary['max_concurrency']} at once, pace=None, "
-        "each in a fresh process; every file was read again by other means: each run once"
+        f"{summary['rounds']} rounds in turn (the one with the median time is shown), each in a "
+        "fresh process; every file was read again by other means: each run once"
     )
-    lines = [title]
-    for service in summary["services"]:
-        answers = service["service_answers_per_second"]
-        lines += ["", f"{service['shape']}: {service['runs']:,} runs, {service['page_size']} a page", ""]
-        lines += [*aligned(_speeds(service["jobs"])), "", *aligned(_loads(service["jobs"]))]
-        lines += [f"the service can answer {answers:,.0f} requests/s, {answers * service['page_size']:,.0f} runs/s"]
     note = (
         "before, fetching, writing, peak: MiB resident, the most in each quarter of the rows (-: it passed unseen); "
         "late: ms by which the loop came late to what was due every 5 ms; own: the part of that in which the loop's "
         "thread was working; idle: the lateness of an idle loop"
     )
-    return "\n".join([*lines, "", note, summary["environment"], f"by: {summary['command']}"])
+    return Document(
+        title=title,
+        tables=[table for service in summary["services"] for table in _tables(service)],
+        notes=[note, line(summary["noise"])],
+        environment=summary["environment"],
+        command=summary["command"],
+    )
+
+
+def _tables(service: dict[str, Any]) -> list[Table]:
+    answers = service["service_answers_per_second"]
+    limit = f"the service can answer {answers:,.0f} requests/s, {answers * service['page_size']:,.0f} runs/s"
+    title = f"{service['shape']}: {service['runs']:,} runs, {service['page_size']} a page"
+    return [
+        Table(title=title, rows=_speeds(service["jobs"])),
+        Table(title="", rows=_loads(service["jobs"]), notes=[limit]),
+    ]
 
 
 def _speeds(jobs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    rows = [["", "took", "fetching", "rows/s", "writing", "rows/s", "whole rows/s", "CPU", "requests", "file"]]
+    rows = [
+        ["", "took", "fetching", "rows/s", "writing", "rows/s", "whole rows/s", "min - max", "CPU", "requests", "file"]
+    ]
     for one in jobs:
         seconds = one["seconds"]
         rows.append(
@@ -144,7 +180,8 @@ def _speeds(jobs: Sequence[dict[str, Any]]) -> list[list[str]]:
                 f"{seconds['whole']:.1f} s",
                 *_phase(one["rows"], seconds["fetching"]),
                 *_phase(one["rows"], seconds["writing"]),
-                f"{one['rows'] / seconds['whole']:,.0f}",
+                f"{_rate(one):,.0f}",
+                f"{min(one['rates']):,.0f} - {max(one['rates']):,.0f}",
                 f"{one['cpu_seconds']:.1f} s",
                 f"{one['requests']:,}",
                 f"{one['bytes'] / _MIB:,.1f} MiB",

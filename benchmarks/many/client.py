@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from benchmarks.resident import resident
 from benchmarks.server import ROOT
 from qoder_async import AsyncQoder
 from qoder_async.options import Pace
 
-from .memory import resident
 from .ways import WAYS, Errand
 
 if TYPE_CHECKING:

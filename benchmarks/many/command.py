@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from benchmarks.case import Case, positive, say, several
 from benchmarks.data import SHAPES
 
+from . import report
 from .report import EXPERIMENTS, Plan
 from .worlds import SPREADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
 
 _USUAL = Plan()
+_NAMES = {field.name for field in attrs.fields(Plan)} - {"shapes", "latency"}
 
 
-def read(arguments: Sequence[str]) -> tuple[Plan, bool]:
-    """Read what to measure, and whether JSON is wanted."""
-    options = vars(_parser().parse_args(arguments))
-    as_json = options.pop("json")
-    shape, milliseconds = options.pop("shape"), options.pop("latency_ms")
-    shapes = [shape] if shape else SHAPES
-    return Plan(shapes=shapes, latency=milliseconds / 1000, **options), as_json
+def _summary(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    given = {name: value for name, value in vars(options).items() if name in _NAMES and value is not None}
+    shapes = [options.shape] if options.shape else SHAPES
+    return report.summary(Plan(shapes=shapes, latency=options.latency_ms / 1000, **given), command, say)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks many",
-        description="fan-out: many deployments, against a gather of collect() and against one after the other. "
-        "history: one long history as windows in parallel, against the plain walk. many-empty: the memory that very "
-        "many deployments take. gateway: a service that resets what comes too fast.",
-        epilog="The service is simulated in a process of its own, in real time; each client runs in a fresh process, "
-        "and its clock starts after the imports and a warm-up. Every way must find every run; in the first round it "
-        "goes once more, untimed, to see that each comes once.",
-        argument_default=argparse.SUPPRESS,
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     one_of = f"one of {', '.join(EXPERIMENTS)}; may be said again (default: all)"
-    parser.add_argument("--only", action="append", choices=EXPERIMENTS, metavar="NAME", help=one_of)
+    parser.add_argument("--only", action="append", choices=EXPERIMENTS, metavar="NAME", help=one_of, default=None)
     parser.add_argument("--shape", choices=SHAPES, default=None, help="generation of the service (default: both)")
     spreads = f"history: how its runs lie in time, {', '.join(SPREADS)}; may be said again (default: all)"
     parser.add_argument("--spread", dest="spreads", action="append", choices=SPREADS, metavar="NAME", help=spreads)
@@ -56,22 +47,28 @@ def _parser() -> argparse.ArgumentParser:
         ("guarded", _USUAL.guarded, "gateway: deployments"),
         ("rate", _USUAL.rate, "gateway: requests a second"),
     ):
-        parser.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{text} (default: {value:,})")
+        parser.add_argument(f"--{name}", type=positive, metavar="N", default=value, help=f"{text} (default: {value:,})")
     for name, values, text in (
         ("page-sizes", _USUAL.page_sizes, "fan-out: runs a page"),
         ("crowds", _USUAL.crowds, "gateway: deployments at once"),
     ):
         usual = ",".join(map(str, values))
-        parser.add_argument(f"--{name}", type=_several, metavar="N,N", help=f"{text} (default: {usual})")
-    parser.add_argument("--json", action="store_true", default=False, help="print JSON")
-    return parser
+        parser.add_argument(f"--{name}", type=several, metavar="N,N", default=values, help=f"{text} (default: {usual})")
 
 
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def _several(text: str) -> list[int]:
-    return [_positive(one) for one in text.split(",")]
+CASE = Case(
+    name="many",
+    about="Very many deployments, and one very long history. fan-out: many deployments, against a gather of collect() "
+    "and against one after the other. history: one long history as windows in parallel, against the plain walk. "
+    "many-empty: the memory that very many deployments take. gateway: a service that resets what comes too fast. The "
+    "service is simulated in a process of its own, in real time; each client runs in a fresh process, and its clock "
+    "starts after the imports and a warm-up. Every way must find every run; in the first round it goes once more, "
+    "untimed, to see that each comes once.",
+    add_options=_add_options,
+    summary=_summary,
+    document=report.document,
+    short=(
+        *("--repeat=1", "--deployments=200", "--page-sizes=100", "--pages=40", "--spread=even", "--many=10000"),
+        *("--guarded=60", "--crowds=16"),
+    ),
+)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from benchmarks.data import SHAPES, Shape
-from benchmarks.report import aligned, environment
+from benchmarks.document import Document, Table
+from benchmarks.environment import environment
+from benchmarks.noise import Listener, line
 
 from . import experiments
 from .worlds import SPREAD_TEXTS, SPREADS, Spread
@@ -66,8 +68,15 @@ class Plan:
 def summary(plan: Plan, command: str, progress: Callable[[str], None]) -> dict[str, Any]:
     """Measure what was asked for, ready for JSON."""
     measures = {"fan-out": _fan_out, "history": _history, "many-empty": _many_empty, "gateway": _gateway}
-    found = {name: measures[name](plan, progress) for name in EXPERIMENTS if name in plan.only}
-    return {"command": command, "environment": environment(), "rounds": plan.repeat, "experiments": found}
+    listener = Listener(progress)
+    found = {name: measures[name](plan, listener) for name in EXPERIMENTS if name in plan.only}
+    return {
+        "command": command,
+        "environment": environment(),
+        "rounds": plan.repeat,
+        "experiments": found,
+        "noise": listener.figures(),
+    }
 
 
 def _fan_out(plan: Plan, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -126,8 +135,8 @@ def _gateway(plan: Plan, say: Callable[[str], None]) -> list[dict[str, Any]]:
     ]
 
 
-def table(summary: dict[str, Any]) -> str:
-    """Lay a summary out as text."""
+def document(summary: dict[str, Any]) -> Document:
+    """Lay a summary out."""
     tables = {
         "fan-out": _fan_out_table,
         "history": _history_table,
@@ -135,11 +144,17 @@ def table(summary: dict[str, Any]) -> str:
         "gateway": _gateway_table,
     }
     rounds = f"fan-out (but one after the other) and history: medians of {summary['rounds']} rounds in turn"
-    lines = [f"many at once, each client in a fresh process; {rounds}"]
+    laid_out = []
     for name, results in summary["experiments"].items():
         title, rows, note = tables[name](results)
-        lines += ["", f"{name}: {title}", "", *aligned(rows), note]
-    return "\n".join([*lines, "", summary["environment"], f"by: {summary['command']}"])
+        laid_out.append(Table(title=f"{name}: {title}", rows=rows, notes=[note]))
+    return Document(
+        title=f"many at once, each client in a fresh process; {rounds}",
+        tables=laid_out,
+        notes=[line(summary["noise"])],
+        environment=summary["environment"],
+        command=summary["command"],
+    )
 
 
 def _fan_out_table(results: Sequence[dict[str, Any]]) -> tuple[str, list[list[str]], str]:

@@ -1,4 +1,12 @@
-"""The experiments, one after another, and their figures as people and programs read them."""
+"""The experiments, one after another, and their figures as people and programs read them.
+
+The peer is a loop for each run. apify-client, which waits for runs of another service (`run(…).wait_for_finish()`), is
+left out: it asks that service to hold the request until the run has ended (`waitForFinish=999999`), and sleeps for a
+quarter of a second between two such requests. Against a service that cannot hold a request, as this one, that would
+count four requests a second for each run, which is not how its users meet it; against one that can, it would count
+requests that this service does not answer. Its transport takes no clock either, so that it could not wait in virtual
+time.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from benchmarks.data import SHAPES, Shape
-from benchmarks.report import aligned, environment
+from benchmarks.document import Document, Table
+from benchmarks.environment import environment
 
 from . import crowd, experiments
 
@@ -64,8 +73,8 @@ def summary(plan: Plan, command: str, progress: Callable[[str], None]) -> dict[s
     }
 
 
-def table(summary: dict[str, Any]) -> str:
-    """Lay a summary out as text."""
+def document(summary: dict[str, Any]) -> Document:
+    """Lay a summary out."""
     over = f"runs of 5 s to 10 min over {summary['deployments']} deployments"
     parts = [
         (f"{over}, begun at once, awaited in one block", _compared(summary["block"])),
@@ -73,11 +82,12 @@ def table(summary: dict[str, Any]) -> str:
         ("a run awaited alone (requests for each run)", _alone(summary["alone"])),
         ("waiters on one client in real time, runs of 30 to 60 s of one deployment", _crowds(summary["crowd"])),
     ]
-    lines = ["waiting: the library, and as its peer a loop for each run at the same cadence"]
-    for title, rows in parts:
-        if len(rows) > 1:
-            lines += ["", title, "", *aligned(rows)]
-    return "\n".join([*lines, "", summary["environment"], f"by: {summary['command']}"])
+    return Document(
+        title="waiting: the library, and as its peer a loop for each run at the same cadence",
+        tables=[Table(title=title, rows=rows) for title, rows in parts if len(rows) > 1],
+        environment=summary["environment"],
+        command=summary["command"],
+    )
 
 
 def _compared(results: Sequence[dict[str, Any]]) -> list[list[str]]:

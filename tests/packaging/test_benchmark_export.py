@@ -1,32 +1,39 @@
 """The benchmark of exports and syncs runs."""
 
+import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
-def _export(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", "export", *arguments]
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process (what it measures, it starts in others), and give what it printed."""
     # A module of the checkout: nox keeps the checkout off sys.path.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    command = importlib.import_module("benchmarks.__main__")
+
+    def run(*arguments):
+        command.main(["export", "--idle=0.03", *arguments])
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_a_few_runs_are_exported_and_synced(tmp_path: Path):
+def test_a_few_runs_are_exported_and_synced(run, tmp_path):
     sizes = ["--runs=3000", "--deployments=5", "--shape=extended", f"--folder={tmp_path}"]
-    done = _export("--format=csv", "--sync", "--json", *sizes)
-
-    assert done.returncode == 0, done.stderr
-    (service,) = json.loads(done.stdout)["services"]
+    done = run("--format=csv", "--sync", "--json", *sizes)
+    (service,) = json.loads(done)["services"]
     assert (service["shape"], service["runs"]) == ("extended", 3000)
     measured = {one["what"]: one for one in service["jobs"]}
     assert list(measured) == ["csv", "sync, first", "sync, nothing new"]
     for one in measured.values():
         assert one["rows"] == 3000
+        assert one["rates"] == [3000 / one["seconds"]["whole"]]
         assert one["seconds"]["whole"] == sum(one["seconds"][phase] for phase in ("fetching", "writing")) > 0
         assert one["bytes"] > 100_000
         assert one["memory"]["peak"] >= one["memory"]["before"] > 0
@@ -37,11 +44,10 @@ def test_a_few_runs_are_exported_and_synced(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_figures_are_laid_out():
-    done = _export("--format=jsonl", "--runs=300", "--deployments=3", "--shape=lean")
+def test_the_figures_are_laid_out(run):
+    arguments = ["--format=jsonl", "--runs=300", "--deployments=3", "--shape=lean", "--repeat=2"]
+    lines = run(*arguments).splitlines()
 
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
     assert "lean: 300 runs, 100 a page" in lines
     assert sum(line.startswith("jsonl ") for line in lines) == 2
-    assert lines[-1] == "by: python -m benchmarks export --format=jsonl --runs=300 --deployments=3 --shape=lean"
+    assert lines[-1] == f"by: python -m benchmarks export --idle=0.03 {' '.join(arguments)}"

@@ -1,28 +1,34 @@
 """The benchmark of many at once runs."""
 
+import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
-def _many(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", "many", "--repeat=1", "--latency-ms=1", *arguments]
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process (what it measures, it starts in others), and give what it printed."""
     # A module of the checkout: nox keeps the checkout off sys.path.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    command = importlib.import_module("benchmarks.__main__")
+
+    def run(*arguments):
+        command.main(["many", "--repeat=1", "--latency-ms=1", *arguments])
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_few_deployments_and_a_short_history_are_measured():
+def test_few_deployments_and_a_short_history_are_measured(run):
     sizes = ["--deployments=6", "--page-sizes=4", "--max-concurrency=3", "--in-turn=2"]
     sizes += ["--pages=3", "--slices=2", "--spread=bursts", "--many=40", "--one-in=10"]
-    done = _many("--only=fan-out", "--only=history", "--only=many-empty", "--shape=lean", "--json", *sizes)
-
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(done.stdout)["experiments"]
+    done = run("--only=fan-out", "--only=history", "--only=many-empty", "--shape=lean", "--json", *sizes)
+    measured = json.loads(done)["experiments"]
     assert list(measured) == ["fan-out", "history", "many-empty"]
     (fanned,), (walked,), (emptied,) = measured.values()
     ways = {way: (figures["runs"], figures["requests"]) for way, figures in fanned["ways"].items()}
@@ -32,11 +38,10 @@ def test_few_deployments_and_a_short_history_are_measured():
     assert (emptied["deployments"], emptied["runs"], emptied["requests"]) == (40, 20, 41)
 
 
-def test_what_a_gateway_refuses_is_counted():
-    done = _many("--only=gateway", "--shape=extended", "--guarded=6", "--rate=4", "--crowds=6")
+def test_what_a_gateway_refuses_is_counted(run):
+    done = run("--only=gateway", "--shape=extended", "--guarded=6", "--rate=4", "--crowds=6")
 
-    assert done.returncode == 0, done.stderr
-    title, head, row = (done.stdout.splitlines()[line] for line in (2, 4, 6))
+    title, head, row = (done.splitlines()[line] for line in (2, 4, 6))
     assert title.startswith("gateway: 6 deployments of one page, 4 requests a second let through")
     assert head.endswith("failures")
     shape, at_once, _took, _s, _ratio, requests, refused, *_, failures = row.split()
