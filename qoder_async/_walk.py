@@ -201,6 +201,8 @@ class Walk(Generic[T]):
                 yield self._whole(fetched, items, problems, is_empty=not brings_new)
                 return
             yield Step(items=items, next_cursor=self.cursor, problems=problems)
+            # Two parts at once would set the garbage collector going, and it stalls everything.
+            del part, valid, wanted, items
 
     def _in_order(self, records: Records[T]) -> Records[T]:
         """Towards newer records a page is used from its near end: each record in it is a place to go on from."""

@@ -29,6 +29,9 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Identified)
 M = TypeVar("M", bound=Record)
 
+_PARTS_IN_A_ROW = 4
+"""How many parts of an answer are decoded before other tasks get their turn."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Page(Generic[T]):
@@ -237,7 +240,11 @@ class Pager(Generic[M]):
                 if by_page or self._prefetch:
                     # Whatever is wrong with the page is found before another is asked for.
                     steps = iter((whole(steps),))
+                in_a_row = 0
                 for step in steps:
+                    in_a_row += 1  # noqa: SIM113  enumerate would hold on to the last step
+                    if in_a_row % _PARTS_IN_A_ROW == 0:
+                        await asyncio.sleep(0)  # a page of 1,000 would keep the event loop from others for milliseconds
                     if self._prefetch and not walk.is_over:
                         ahead = asyncio.create_task(fetch(walk.cursor, size))
                     broken = step.error
