@@ -72,13 +72,22 @@ def install_project(session: nox.Session, *extra: str, extras: str = "cli") -> N
     session.install(*fresh, f".[{extras}]" if extras else ".", *extra)
 
 
-def run_tests(session: nox.Session, *runner: str) -> None:
+LONG = (
+    "--ignore=tests/reliability",
+    "--ignore-glob=*/packaging/test_benchmark*",
+    "--ignore-glob=*/packaging/test_soak*",
+)
+"""What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest."""
+
+
+def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = ()) -> None:
     """Run pytest with warnings as errors from the interpreter's start on, on all cores unless something runs it."""
     python = ["python", "-X", "dev", "-W", "error"]
     cores = os.cpu_count() or 1
     # pytest-xdist would start its workers without these flags.
     workers = [] if runner or cores == 1 else ["--dist=worksteal", f"--tx={cores}*popen//python={' '.join(python)}"]
-    session.run(*python, *runner, "-m", "pytest", *workers, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    arguments = [*workers, *options, *session.posargs]
+    session.run(*python, *runner, "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session(python=NEWEST)
@@ -106,9 +115,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests; what follows `--` goes to pytest."""
+    """Run the tests; what follows `--` goes to pytest, and then no test is left out on any Python."""
     install_project(session, *requirements("test"))
-    run_tests(session)
+    run_tests(session, *([] if session.posargs or session.python == NEWEST else LONG))
 
 
 @nox.session(python=NEWEST)
@@ -116,7 +125,7 @@ def coverage(session: nox.Session) -> None:
     """Run the tests and ask how much of the code, branches included, they reach."""
     install_project(session, *requirements("test", "coverage"))
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run")
+    run_tests(session, runner=("-m", "coverage", "run"))
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
@@ -138,6 +147,44 @@ def kills(session: nox.Session) -> None:
     environment = {"PYTHONSAFEPATH": "1", "QODER_ASYNC_KILLS": os.environ.get("QODER_ASYNC_KILLS", "200")}
     options = ["-q", "-s", "-o", "faulthandler_timeout=0", *session.posargs]
     session.run("python", "-m", "pytest", "tests/export/kills", *options, env=environment)
+
+
+@nox.session(python=NEWEST)
+def reliability(session: nox.Session) -> None:
+    """Play every fault on every operation, and cancel at every step: all of which `tests` plays a part."""
+    install_project(session, *requirements("test"))
+    os.environ.update(RELIABILITY_MATRIX="full", RELIABILITY_THOROUGH="1")
+    run_tests(session, "tests/reliability")
+
+
+@nox.session(python=NEWEST)
+def soak(session: nox.Session) -> None:
+    """Use one client long and hard, and see whether anything grows; what follows `--` goes to the soaks.
+
+    Half an hour of watching, about two minutes for the others; `-- watching --seconds 180` is shorter.
+    """
+    install_project(session, extras="")
+    session.run("python", "-m", "benchmarks.soak", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def fuzz(session: nox.Session) -> None:
+    """Read what nobody would write, a minute of each kind; a failure names its seed. What follows `--` goes to pytest.
+
+    `QODER_ASYNC_FUZZ_SECONDS` may say another time, `QODER_ASYNC_FUZZ_SEED` the one seed to try again.
+    """
+    install_project(session, *requirements("test"))
+    environment = {"PYTHONSAFEPATH": "1", "QODER_ASYNC_FUZZ_SECONDS": os.environ.get("QODER_ASYNC_FUZZ_SECONDS", "60")}
+    files = sorted(str(path) for path in Path("tests/reliability").glob("test_reliability_fuzz_*.py"))
+    options = ["-q", "-s", "-o", "timeout=0", "-o", "faulthandler_timeout=600", *session.posargs]
+    session.run("python", "-X", "dev", "-W", "error", "-m", "pytest", *files, *options, env=environment)
+
+
+@nox.session(python=NEWEST)
+def audit(session: nox.Session) -> None:
+    """Look up known weaknesses of what is installed with all extras; what follows `--` goes to pip-audit."""
+    install_project(session, *requirements("audit"), extras="cli,parquet,zstd,otel,speedups")
+    session.run("pip-audit", "--local", *session.posargs)
 
 
 @nox.session(python=NEWEST)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._listing import Listing
+from qoder_async._wire.ids import check_id
 from qoder_async._wire.query import just_before
 from qoder_async.models import DeploymentRun
 
@@ -42,10 +43,13 @@ def runs_of(
 
     Returns:
         The list.
+
+    Raises:
+        ConfigurationError: The id is not safe in a path.
     """
     return Listing(
         transport=transport,
-        path=f"/deployments/{deployment_id}/runs",
+        path=f"/deployments/{check_id(deployment_id, 'deployment_id')}/runs",
         model=DeploymentRun,
         query=(("status", status), ("triggered_after", just_before(after)), ("triggered_before", before)),
         keeps=keeps,

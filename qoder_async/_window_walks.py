@@ -89,6 +89,8 @@ class WindowWalks:
         self._most_held = _MOST_HELD * at_once
         self._held: dict[Window, _Held] = {}
         self._pages_held = 0
+        self._first: Window | None = None
+        self._heeds_bounds = False
         self._begun: asyncio.Queue[Window] = asyncio.Queue()
         self._workers = Workers(self._fetch, self._wanted(), max_concurrency=at_once)
 
@@ -121,6 +123,8 @@ class WindowWalks:
                     return None  # the block was left by another task
                 self._note(handed)
             elif held.error is not None:
+                if self._is_in_doubt(head, held.error):
+                    raise FiltersIgnoredError
                 raise held.error
             else:
                 self._plan.drop_head()
@@ -185,13 +189,20 @@ class WindowWalks:
             return
         if window.is_violated_by(page.items):
             raise FiltersIgnoredError
+        self._heeds_bounds = self._heeds_bounds or window is not self._first
         self._plan.note_page(window, page.items, has_more=page.has_more)
         self._held[window].pages.append(page.items[::-1])
         self._pages_held += 1
 
+    def _is_in_doubt(self, window: Window, error: QoderError) -> bool:
+        """Tell whether a record that breaks a window need not lie in it, since nothing shows that bounds are heeded."""
+        is_later = window is not self._first
+        return error.cursor is not None and window.newest is None and is_later and not self._heeds_bounds
+
     def _let_go_on(self) -> None:
         """Let everybody go on for whom there is room; who is next has room always."""
         while self._may_begin() and (window := self._plan.begin_next()) is not None:
+            self._first = self._first or window
             self._held[window] = _Held()
             self._begun.put_nowait(window)
         for window, held in self._held.items():

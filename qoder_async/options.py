@@ -186,7 +186,15 @@ def token_from_environment(environ: Mapping[str, str]) -> str:
     raise ConfigurationError(f"There is no token: pass AsyncQoder(token=…), or set {names}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is this machine's own.
+
+    Args:
+        host: An address, or a name.
+
+    Returns:
+        Whether what is sent there stays on this machine.
+    """
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -238,7 +246,7 @@ def check_base_url(value: str | URL, argument: str, *, allow_insecure: bool) -> 
         raise ConfigurationError(
             f"{argument} must be scheme, host and path only, like {DEFAULT_BASE_URL!r}: no user, query or fragment"
         )
-    if url.scheme == "http" and not allow_insecure and not _is_loopback(url.host):
+    if url.scheme == "http" and not allow_insecure and not is_loopback(url.host):
         raise ConfigurationError(
             f"{argument} is http:// and {url.host!r} is not this machine, so the token would travel in the clear: "
             "use https://, or pass allow_insecure=True if you mean it"

@@ -15,6 +15,7 @@ from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.turns import Turns
 from qoder_async._wire.headers import Redacted
 from qoder_async.errors import ClientClosedError, ConfigurationError
+from qoder_async.options import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -136,8 +137,7 @@ class _OwnSession:
     async def open(self) -> aiohttp.ClientSession:
         async with self._opening:
             if (session := self.current) is None:
-                # Reading a bundle of certificates takes tens of milliseconds.
-                context = await asyncio.to_thread(ssl.create_default_context) if self._trust_env else True
+                context = await _read_certificates() if self._trust_env else True
                 session = _make_session(context)
                 # asyncio.run finalises the generators of its loop before it closes it.
                 self._closer = _close_in_the_end(session)
@@ -161,6 +161,14 @@ def _usable(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
     if loop is not None and loop is not asyncio.get_running_loop():
         raise ConfigurationError("The session lent to AsyncQoder(session=…) belongs to another event loop")
     return session
+
+
+async def _read_certificates() -> ssl.SSLContext:
+    try:
+        # It takes tens of milliseconds.
+        return await asyncio.to_thread(ssl.create_default_context)
+    except RuntimeError:  # no thread can be had, as while a program ends
+        return ssl.create_default_context()
 
 
 def _make_session(context: ssl.SSLContext | bool) -> aiohttp.ClientSession:
@@ -194,6 +202,9 @@ def _proxy_from_environment(base: URL) -> Proxy | None:
         url = URL()
     if url.scheme != "http" or not url.host:
         raise ConfigurationError(f"The environment names a proxy for {base.scheme}:// that is not an http:// address")
+    # Such a proxy cannot reach what is on this machine, and would see the token, which is sent there in the clear.
+    if base.scheme == "http" and is_loopback(host) and not is_loopback(url.host):
+        return None
     headers: dict[str, str] = {}
     if url.user is not None:
         login = Redacted(aiohttp.encode_basic_auth(url.user, url.password or ""))

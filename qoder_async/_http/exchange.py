@@ -10,6 +10,7 @@ import asyncio
 import errno
 import itertools
 import math
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -131,7 +132,8 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     except ValueError as error:
         misfit = _text(error, token)
     except RuntimeError as error:
-        if not session.closed:
+        # While a program ends, no thread can be had any more to look up a name.
+        if not session.closed and threading.main_thread().is_alive():
             raise
         fault = Fault(_text(error, token), "unsent", is_passing=False)
     if fault is None:
@@ -184,15 +186,20 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
 
 
 def _without(token: Redacted, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
-    """Take the token out of headers that echo it: they end up in logs and errors."""
+    """Take out of headers what must not end up in logs and errors: the token, and bytes that nobody can print."""
     text = "\n".join(itertools.chain.from_iterable(headers.items()))
-    if hide(text, token) == text:
+    if hide(text, token) == text and text.isascii():
         return headers
     clean = headers.copy()
     clean.clear()
     for name, value in headers.items():
-        clean.add(hide(name, token), hide(value, token))
+        clean.add(hide(name, token), _printable(hide(value, token)))
     return type(headers)(clean)
+
+
+def _printable(text: str) -> str:
+    """Put a mark for each byte of a header that is no UTF-8, where aiohttp leaves lone surrogates."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _is_reset(error: BaseException) -> bool:

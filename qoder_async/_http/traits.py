@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,7 +10,10 @@ import attrs
 from qoder_async._wire.retry_after import read_date
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
+
+_FARTHEST = timedelta(days=36_525)
+"""A clock that is a century off tells no time, and times reckoned by it may lie outside of the calendar."""
 
 
 @attrs.define
@@ -52,4 +56,7 @@ class Traits:
             At most the true difference, and less than it by little more than a second; ``None`` where no answer said.
         """
         date = None if self._date is None else read_date(self._date)
-        return None if date is None or self._date_came is None else date - self._date_came
+        if date is None or self._date_came is None:
+            return None
+        ahead = date - self._date_came
+        return ahead if abs(ahead) <= _FARTHEST else None

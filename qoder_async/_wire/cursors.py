@@ -18,7 +18,8 @@ CursorStyle = Literal["ids", "pages", "pages only"]
 """Which cursors a list takes: ids first (deployments, runs), pages first (events), or pages only (sessions)."""
 
 _PARAMETERS = ("after_id", "before_id", "page")
-_TEXT = re.compile(r"(after_id|before_id|page)(?:\+(\d{1,9}))?:(.*)", re.DOTALL)
+_TEXT = re.compile(r"(after_id|before_id|page)(?:\+([0-9]{1,18}))?:(.*)", re.DOTALL)
+_MOST_SKIPPED = 10**18 - 1
 _ALLOWED = 'Cursor("after_id", "drun_…"), Cursor.after(run), or the text of a cursor such as "after_id:drun_…"'
 
 
@@ -50,8 +51,8 @@ class Cursor:
             raise ConfigurationError(
                 f"Cursor.parameter must be one of {', '.join(_PARAMETERS)}, got {self.parameter!r}"
             )
-        if not isinstance(self.skip, int) or isinstance(self.skip, bool) or self.skip < 0:
-            raise ConfigurationError(f"Cursor.skip must be a whole number of 0 or more, got {self.skip!r}")
+        if not isinstance(self.skip, int) or isinstance(self.skip, bool) or not 0 <= self.skip <= _MOST_SKIPPED:
+            raise ConfigurationError(f"Cursor.skip must be a whole number of 0 or more, got {self.skip!r:.60}")
         starts_list = self.value == "" and self.skip > 0
         if not isinstance(self.value, str) or not (self.value or starts_list):
             raise ConfigurationError(f"Cursor.value must be a text that is not empty, got {self.value!r}")

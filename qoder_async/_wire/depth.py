@@ -9,7 +9,8 @@ import re
 DEEPEST = 500
 """Brackets within each other; a record has some ten."""
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string that is torn ends with the text: else each quote in it would be taken for the start of another."""
 
 
 def is_too_deep(text: bytes) -> bool:

@@ -11,6 +11,7 @@ import sys
 _TOKEN = re.compile(
     rb"""
     (?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")
+    |(?P<torn>"[^"\\]*+(?:\\.[^"\\]*+)*+\\?\Z)
     |(?P<mark>[\[\]{},])
     |(?P<word>NaN|-?Infinity)
     |(?P<number>-?[0-9][0-9.eE+-]*+)
@@ -34,6 +35,8 @@ def find_fault(text: bytes, path: str, *, deepest: int = sys.maxsize) -> str | N
     place = _Place(path)
     for token in _TOKEN.finditer(text):
         kind, piece = token.lastgroup, token.group()
+        if kind == "torn":  # the end is missing, and each quote in it would be taken for the start of another
+            return None
         if kind == "mark":
             place.move(piece)
             if len(place.steps) > deepest:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qoder_async._wire.query import format_time
+from qoder_async.cli.terminal import is_terminal
 from qoder_async.models import Record, RunError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from qoder_async.cli.columns import Column, R
 
 _LINE_BREAK = re.compile(rb"[\r\n]")
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What steers a terminal: control characters, and those that turn the direction of writing."""
 
 
 class JsonLines:
@@ -44,9 +47,10 @@ def write_record(raw: bytes) -> None:
     """Write a record's bytes as one line.
 
     Args:
-        raw: What the service sent. Only a record with line breaks in it is written anew.
+        raw: What the service sent. Only a record with line breaks in it is written anew. On a terminal, characters
+            that would steer it are written as JSON's escapes.
     """
-    sys.stdout.buffer.write(_one_line(raw) + b"\n")
+    _write(_one_line(raw))
 
 
 def write_object(**parts: object) -> None:
@@ -56,7 +60,14 @@ def write_object(**parts: object) -> None:
         parts: By their names; a record's bytes stay as the service sent them.
     """
     line = b",".join(_dump(name) + b":" + _encode(part) for name, part in parts.items())
-    sys.stdout.buffer.write(b"{" + line + b"}\n")
+    _write(b"{" + line + b"}")
+
+
+def _write(line: bytes) -> None:
+    if is_terminal():
+        text = line.decode("utf-8", "backslashreplace")
+        line = _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    sys.stdout.buffer.write(line + b"\n")
 
 
 def _encode(part: object) -> bytes:

@@ -59,7 +59,8 @@ def _explain(error: BaseException, arguments: list[str]) -> Failure:
         case OSError():  # the library raises none: it is the disk or the terminal behind standard output
             _forget_output()
             return Failure(ExitCode.API, f"cannot write the output: {error.strerror or error}")
-    sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    lines = "".join(traceback.format_exception(error)).split("\n")
+    sys.stderr.write(redact("\n".join(map(clean, lines))))
     return Failure(ExitCode.BUG, "this is a bug in qoder-async: please report it")
 
 

@@ -98,7 +98,8 @@ class Terminal:
 
     def remark(self, text: str) -> None:
         """Show it dimly."""
-        self._console.print(Text(text, style="dim", overflow="fold"), soft_wrap=True)
+        lines = hide_token("\n".join(map(clean, text.split("\n"))))
+        self._console.print(Text(lines, style="dim", overflow="fold"), soft_wrap=True)
 
 
 class LiveLine:

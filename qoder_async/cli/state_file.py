@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, usage
 from qoder_async.errors import ConfigurationError
+from qoder_async.export.files import replace_file
 from qoder_async.following.watch_state import read_state
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._beside = path.with_name(f"{path.name}.tmp")
         self._kept: str | None = None
 
     def read(self) -> str | None:
@@ -62,11 +61,7 @@ class StateFile:
         if state == self._kept:
             return
         try:
-            with self._beside.open("w", encoding="utf-8") as file:
-                file.write(f"{state}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            self._beside.replace(self.path)
+            replace_file(self.path, f"{state}\n".encode(), like=self.path)
         except OSError as error:
             raise Stop(Failure(ExitCode.API, f"cannot write --state {self.path}: {error.strerror or error}")) from None
         self._kept = state

@@ -14,6 +14,7 @@ from qoder_async.cli.json_lines import write_object
 from qoder_async.cli.output import make_table
 from qoder_async.cli.sparkline import choose_days, sparkline
 from qoder_async.cli.terminal import is_terminal
+from qoder_async.cli.text import clean
 from qoder_async.export.read.seen import STARTED
 from qoder_async.export.statistics import COMPLETED, DeploymentStatistics, success_rate
 
@@ -123,7 +124,7 @@ def _show_on_terminal(table: Table, days: list[date], results: Sequence[Deployme
     figures = [attrs.evolve(column, at_least=wide) for column, wide in zip(figures, widest, strict=True)]
     for result in results:
         table.rows(figures, [result])
-        table.remark(_second_line(per_day.brief(result), states.brief(result), width))
+        table.remark(_second_line(per_day.brief(result), clean(states.brief(result)), width))
     return days
 
 

@@ -11,7 +11,9 @@ import msgspec
 
 from qoder_async.errors import ExportError
 from qoder_async.export.files import replace_file
+from qoder_async.export.read.recognition import refuse_what_is_no_file
 from qoder_async.export.walks import Place  # noqa: TC001  msgspec reads the annotations
+from qoder_async.models.record import Timestamp  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,8 +34,8 @@ class Filters:
     """
 
     base_url: str
-    triggered_after: datetime | None
-    triggered_before: datetime | None
+    triggered_after: Timestamp | None
+    triggered_before: Timestamp | None
 
 
 @attrs.frozen
@@ -102,16 +104,17 @@ def selection_of(deployments: Collection[str] | None) -> str:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace a checkpoint.
+    """Replace a checkpoint; those may read it who may read its target.
 
     Args:
-        path: The file.
+        path: The file, named after its target.
         checkpoint: What it says from now on.
 
     Raises:
         OSError: The file system objects; the old one is still there.
     """
-    replace_file(path, msgspec.json.encode(_File(_VERSION, _hash(checkpoint.filters), checkpoint)))
+    data = msgspec.json.encode(_File(_VERSION, _hash(checkpoint.filters), checkpoint))
+    replace_file(path, data, like=path.with_suffix(""))
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -128,6 +131,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         OSError: It cannot be read.
     """
     try:
+        refuse_what_is_no_file(path)
         text = path.read_bytes()
     except FileNotFoundError:
         return None

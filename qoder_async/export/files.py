@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 from qoder_async.errors import ExportError
@@ -23,7 +24,10 @@ _ADVICE = {
     errno.ENOENT: "there is no such folder: make it first",
     errno.ENOTDIR: "what should be its folder is a file: choose another place",
     errno.EISDIR: "it is a folder: choose the name of a file",
+    errno.ELOOP: "a link is where its own files belong: take it away, or choose another place",
 }
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""For :func:`os.open`: refuses a link, which somebody else may have put there."""
 
 
 @contextlib.contextmanager
@@ -61,19 +65,46 @@ def write_all(descriptor: int, data: bytes | bytearray) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def open_new(path: Path, *, like: Path | None = None) -> int:
+    """Make a file of our own, to write to; what is in its place, also a link, is taken away and never written to.
+
+    Args:
+        path: The file.
+        like: A file: who may not read that may not read the new one either.
+
+    Returns:
+        The open file.
+
+    Raises:
+        OSError: The file system objects.
+    """
+    mode = 0o666
+    if like is not None:
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(like.stat().st_mode) & mode
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK | getattr(os, "O_BINARY", 0)
+    with contextlib.suppress(FileExistsError):
+        return os.open(path, flags, mode)
+    path.unlink()
+    return os.open(path, flags, mode)
+
+
+def replace_file(path: Path, data: bytes, *, like: Path | None = None) -> None:
     """Give a file new contents, all of them or, if the machine stops, none.
 
     Args:
         path: The file.
         data: Its new contents.
+        like: A file: those may read the new one who may read that one.
 
     Raises:
         OSError: The file system objects; the file is as it was.
     """
     fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = open_new(fresh, like=like)
     try:
+        if like is not None:
+            give_rights_of(like, fresh)
         write_all(descriptor, data)
         os.fsync(descriptor)
     finally:

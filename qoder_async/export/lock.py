@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from qoder_async.errors import ExportError
-from qoder_async.export.files import file_errors
+from qoder_async.export.files import NO_LINK, file_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ class FileLock:
     def _acquire(self) -> bool:
         """Lock the file; false where it was taken away meanwhile by the one who had it."""
         with file_errors(self._target):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         is_ours = False
         try:
             self._lock(descriptor)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
 from qoder_async.concurrency import until_done
 from qoder_async.errors import ExportError
 from qoder_async.export.extras import check_extra
-from qoder_async.export.files import file_errors, give_rights_of, move_into_place, sync_file
+from qoder_async.export.files import file_errors, give_rights_of, move_into_place, open_new, sync_file
 from qoder_async.export.spool import cut, read_batches
 from qoder_async.export.target import check_target
+from qoder_async.export.threads import begin_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -119,7 +121,7 @@ class Publishing:
         Raises:
             ExportError: The file system objects, or the spool is not what it was.
         """
-        future = asyncio.get_running_loop().run_in_executor(None, self._publish, write)
+        future = begin_in_thread(self._publish, write)
         try:
             while not (await asyncio.wait({future}, timeout=_TICK))[0]:
                 await on_tick()
@@ -149,8 +151,7 @@ class Publishing:
         return undecodable
 
     def _write(self, write: Write) -> int:
-        self._fresh.unlink(missing_ok=True)
-        self._fresh.touch()
+        os.close(open_new(self._fresh, like=self._target))
         give_rights_of(self._target, self._fresh)
         with contextlib.closing(read_batches(self._spool, self._note)) as batches:
             undecodable = write(batches, self._fresh, scope=self._scope)

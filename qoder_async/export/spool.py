@@ -13,7 +13,7 @@ import msgspec
 from qoder_async._wire.envelope import REFUSALS
 from qoder_async._wire.record_id import read_id
 from qoder_async.errors import ExportError
-from qoder_async.export.files import file_errors, give_rights_of, sync_folder, write_all
+from qoder_async.export.files import NO_LINK, file_errors, give_rights_of, open_new, sync_folder, write_all
 from qoder_async.export.threads import in_thread
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ class Spool:
 
     def _open(self) -> None:
         with file_errors(self._target):
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self._path, flags, 0o666)
+            # Of one that does not count at all nothing is kept: neither its rights nor where it leads.
+            self._descriptor = (
+                _open_again(self._path, os.O_CREAT) if self.size else open_new(self._path, like=self._target)
+            )
             _cut(self._descriptor, self._path, self.size)
             give_rights_of(self._target, self._path)
             sync_folder(self._path)
@@ -124,11 +126,15 @@ def cut(path: Path, size: int) -> None:
         ExportError: There is less of it than counts, or it was changed by somebody else.
         OSError: The file system objects.
     """
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    descriptor = _open_again(path)
     try:
         _cut(descriptor, path, size)
     finally:
         os.close(descriptor)
+
+
+def _open_again(path: Path, flags: int = 0) -> int:
+    return os.open(path, os.O_RDWR | NO_LINK | flags | getattr(os, "O_BINARY", 0), 0o666)
 
 
 def _cut(descriptor: int, path: Path, size: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import aclosing
-from datetime import datetime  # noqa: TC003  msgspec reads the annotations of a place
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -17,10 +16,12 @@ from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_recor
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import APIStatusError
 from qoder_async.models import DeploymentRun
+from qoder_async.models.record import Timestamp  # noqa: TC001  msgspec reads the annotations of a place
 from qoder_async.paging import patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from datetime import datetime
 
     from qoder_async._wire.decode import RawRecord
     from qoder_async.paging import Pager
@@ -62,9 +63,9 @@ class Place:
     """
 
     cursor: Cursor | None = None
-    until: datetime | None = None
+    until: Timestamp | None = None
     last_id: str | None = None
-    last_time: datetime | None = None
+    last_time: Timestamp | None = None
 
 
 @attrs.frozen

@@ -78,6 +78,7 @@ def _unpack(
 ) -> Iterator[bytes]:
     decompressor: _Decompressor | None = None
     pieces: list[bytes] = []
+    size = 0
     packed = file.read(_PACKED)
     while packed:
         decompressor = decompressor or begin()
@@ -86,10 +87,12 @@ def _unpack(
             unpacked = decompressor.decompress(packed)
         except refusals as error:
             unpacked, reason = b"", str(error)
-        pieces.append(unpacked)
-        if reason is not None or sum(map(len, pieces)) >= _PIECE:
+        if unpacked:  # there may be millions of compressed files that hold nothing
+            pieces.append(unpacked)
+            size += len(unpacked)
+        if reason is not None or size >= _PIECE:
             yield b"".join(pieces)
-            pieces = []
+            pieces, size = [], 0
         if reason is not None:
             raise DamagedError(reason)
         packed = b""

@@ -19,7 +19,7 @@ _LONGEST_CELL = 1 << 27
 _ID, _DEPLOYMENT, _TIME, _STATUS = map(NAMES.index, ("id", "deployment_id", "time", "status"))
 _SESSION, _ERROR, _MESSAGE = map(NAMES.index, ("session_id", "error_type", "error_message"))
 _DURATION, _EXTRA = map(NAMES.index, ("duration_ms", "extra"))
-_FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+_FORMULA = tuple(f"'{start}" for start in "=+-@\t\r＝＋－＠")  # noqa: RUF001  some of them are full-width
 """How a text begins that a spreadsheet would take for a formula, were it not for the apostrophe."""
 
 

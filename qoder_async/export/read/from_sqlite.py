@@ -45,6 +45,8 @@ def read_sqlite(path: Path, most: int) -> Generator[list[SeenRun], None, None]:
             last = _FIRST
             # One query for all would keep a sync waiting to its end.
             while rows := connection.execute(_RUNS, (last, most)).fetchall():
+                if rows[-1][0] <= last:
+                    raise DamagedError("its rows are in no order")  # and would be read for ever
                 last = rows[-1][0]
                 yield [_see(*row) for row in rows]
     except (sqlite3.Error, ValueError, TypeError) as error:
@@ -82,7 +84,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _see(
-    _rowid: int,
+    row: int,
     run_id: str | None,
     deployment_id: str | None,
     time: str | None,
@@ -93,8 +95,17 @@ def _see(
     outcome_at: str | None,
     whole: str | bytes | None,
 ) -> SeenRun:
+    # SQLite's columns hold what was put there, whatever their type.
+    if not (_is_text(run_id) and _is_text(deployment_id) and _is_text(status)):
+        raise TypeError(f"row {row} holds no text where one belongs")
+    if not (duration_ms is None or isinstance(duration_ms, int)):
+        raise TypeError(f"row {row} holds no number where one belongs")
     state = state_of(status, has_error=bool(has_error), has_session=session_id is not None)
     moment = None if time is None else datetime.fromisoformat(time)
     if duration_ms is None and outcome_at is not None and moment is not None:
         duration_ms = max(0, (datetime.fromisoformat(outcome_at) - moment) // timedelta(milliseconds=1))
     return see_row(run_id, deployment_id, moment, state, duration_ms, whole)
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)

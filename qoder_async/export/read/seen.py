@@ -162,7 +162,12 @@ def see_row(
 
     Returns:
         The run.
+
+    Raises:
+        ValueError: The time does not say its offset.
     """
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"a time without an offset: {moment}")
     if deployment_id is not None and moment is not None:
         return SeenRun(run_id, deployment_id, moment, state, duration_ms)
     json = whole.encode("utf-8", "replace") if isinstance(whole, str) else whole or b""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from qoder_async.errors import ExportError
-from qoder_async.export.files import file_errors, move_into_place, sync_file
+from qoder_async.export.files import file_errors, move_into_place, open_new, sync_file
 from qoder_async.export.read.recognition import recognise
 from qoder_async.export.sync.plan import SAFE_AGE, Mark, State, earlier_by
 from qoder_async.export.sync.store import PATIENCE, SyncStore, sqlite_errors
@@ -68,8 +69,7 @@ def _make(path: Path) -> None:
     """Make a file without runs; it has its name once it is whole."""
     fresh = path.with_name(f"{path.name}.writing")
     with file_errors(path), sqlite_errors(path):
-        with suppress(FileNotFoundError):
-            fresh.unlink()
+        os.close(open_new(fresh))
         with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
             for statement in ("BEGIN", *TABLES, *INDEXES, *SYNC_TABLES, *MARKS):
                 connection.execute(statement)
@@ -99,14 +99,19 @@ def _adopt(connection: sqlite3.Connection, path: Path) -> None:
     with connection:
         for statement in SYNC_TABLES:
             connection.execute(statement)
-        states = [(deployment, *state_values(State(mark))) for deployment, mark in _marks(connection)]
-        connection.executemany(WRITE_STATE, states)
+        connection.executemany(WRITE_STATE, _states(connection, path))
+
+
+def _states(connection: sqlite3.Connection, path: Path) -> list[tuple[object, ...]]:
+    with suppress(ValueError, TypeError):
+        return [(deployment, *state_values(State(mark))) for deployment, mark in _marks(connection)]
+    raise ExportError(f"{path} is damaged: move it away, and sync to a new file", path=str(path))
 
 
 def _check_scope(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
     scope = None
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, RecursionError):
         scope = json.loads(found[0])
     if not isinstance(scope, dict) or "deployments" not in scope:
         raise ExportError(f"{path} does not say what was exported to it: sync to a new file", path=str(path))

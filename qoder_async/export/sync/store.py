@@ -66,9 +66,10 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
-        # What is not told by SQLite itself has no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # What is not told by SQLite itself has no code, nor has what it quotes of a damaged file.
+        unknown = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else sqlite3.SQLITE_ERROR
+        code = getattr(error, "sqlite_errorcode", unknown) & 0xFF
         failure = ExportError(f"{path} cannot be synced: {_ADVICE.get(code) or error}", path=str(path))
     else:
         return
@@ -140,10 +141,15 @@ class SyncStore:
             unfinished = self._connection.execute(_UNFINISHED, (deployment_id,)).fetchall()
             runs = self._connection.execute("SELECT 1 FROM runs WHERE deployment_id = ? LIMIT 1", (deployment_id,))
             return Standing(
-                state=None if state is None else state_of(state),
+                state=None if state is None else self._state(state),
                 unfinished=[Unfinished(run_id, time, bool(placed), word) for run_id, time, placed, word in unfinished],
                 has_runs=runs.fetchone() is not None,
             )
+
+    def _state(self, values: Sequence[str | None]) -> State:
+        with contextlib.suppress(ValueError, TypeError):
+            return state_of(values)
+        raise ExportError(f"{self._path} cannot be synced: {_ADVICE[sqlite3.SQLITE_CORRUPT]}", path=str(self._path))
 
     def densities(self, deployment_id: str, times: Sequence[str], most: int) -> list[Density]:
         """Count a deployment's runs about some of them.

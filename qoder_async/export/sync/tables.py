@@ -64,6 +64,10 @@ def state_of(values: Sequence[str | None]) -> State:
 
     Returns:
         What is known.
+
+    Raises:
+        ValueError: The file is damaged.
+        TypeError: The same.
     """
     known_id, known_time, cursor, until, last_id, last_time, settled, mark_id, mark_time, gone = values
     descent = None
@@ -89,4 +93,7 @@ def _time_value(moment: datetime | None) -> str | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    moment = None if text is None else datetime.fromisoformat(text)
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"a time without an offset: {text}")
+    return moment

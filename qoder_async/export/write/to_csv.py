@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
 _COMMAS = len(NAMES) - 1
 _QUOTED = re.compile(r'[",\r\n]')
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_FORMULA_IN_LINE = re.compile(r",[=+\-@\t\r]")
+_STARTS = "=+-@\t\r＝＋－＠"  # noqa: RUF001  spreadsheets take the full-width ones for the others
+_FORMULA = tuple(_STARTS)
+_FORMULA_IN_LINE = re.compile(f",[{re.escape(_STARTS)}]")
 
 
 def write(batches: Iterable[list[bytes]], target: Path, *, scope: str) -> int:
     """Write runs into a CSV file.
 
     An empty cell is a value that the run does not have. Times are in UTC with 6 digits. A text that a spreadsheet
-    would run as a formula, since it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, gets an
-    apostrophe before it.
+    would run as a formula, since it begins with ``=``, ``+``, ``-``, ``@``, one of these in full width, a tab or a
+    carriage return, gets an apostrophe before it.
 
     Args:
         batches: Their JSON.

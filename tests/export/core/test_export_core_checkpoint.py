@@ -143,7 +143,7 @@ def test_filters_that_were_changed_by_hand_are_refused(tmp_path, name, value):
 
 
 def test_what_is_no_file_cannot_be_read(tmp_path):
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(ExportError, match="is a folder"):
         read_checkpoint(tmp_path)
 
 

@@ -13,6 +13,7 @@ from core_disk import Disk, Killed
 from core_support import Stopped, assert_same, ids, ids_in, lines_of, open_files, served, stop_after, tick
 
 from qoder_async import ExportError
+from qoder_async.export import files
 from qoder_async.export.write import to_csv
 
 SIZES = (0, 7, 3)
@@ -192,10 +193,14 @@ async def test_any_call_that_fails(tmp_path, old, code, goes_on):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
-async def test_a_real_disk_that_is_full(tmp_path):
+async def test_a_real_disk_that_is_full(tmp_path, monkeypatch):
     """The device is full however little is written to it."""
+
+    def open_full(path, *, like=None):
+        return os.open("/dev/full", os.O_WRONLY)
+
     async with served(tmp_path, sizes=SIZES) as on:
-        on.beside("checkpoint.new").symlink_to("/dev/full")
+        monkeypatch.setattr(files, "open_new", open_full)
         with pytest.raises(ExportError, match="the disk is full"):
             await on.export()
         assert on.requests == 0

@@ -162,7 +162,7 @@ def test_a_folder_is_refused(path):
 
 
 def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ExportError, match="check that its folder is there"):
+    with pytest.raises(ExportError, match="there is no such folder: make it first"):
         open_store(tmp_path / "nowhere" / "runs.db")
 
 

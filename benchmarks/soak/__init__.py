@@ -1,0 +1,1 @@
+"""Long and heavy use of one client, and whether anything grows by it."""
