@@ -80,14 +80,14 @@ LONG = (
 """What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest."""
 
 
-def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = ()) -> None:
+def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = (), **environment: str) -> None:
     """Run pytest with warnings as errors from the interpreter's start on, on all cores unless something runs it."""
     python = ["python", "-X", "dev", "-W", "error"]
     cores = os.cpu_count() or 1
     # pytest-xdist would start its workers without these flags.
     workers = [] if runner or cores == 1 else ["--dist=worksteal", f"--tx={cores}*popen//python={' '.join(python)}"]
     arguments = [*workers, *options, *session.posargs]
-    session.run(*python, *runner, "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+    session.run(*python, *runner, "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1", **environment})
 
 
 @nox.session(python=NEWEST)
@@ -153,8 +153,7 @@ def kills(session: nox.Session) -> None:
 def reliability(session: nox.Session) -> None:
     """Play every fault on every operation, and cancel at every step: all of which `tests` plays a part."""
     install_project(session, *requirements("test"))
-    os.environ.update(RELIABILITY_MATRIX="full", RELIABILITY_THOROUGH="1")
-    run_tests(session, "tests/reliability")
+    run_tests(session, "tests/reliability", RELIABILITY_MATRIX="full", RELIABILITY_THOROUGH="1")
 
 
 @nox.session(python=NEWEST)
