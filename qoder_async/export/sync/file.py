@@ -61,7 +61,11 @@ def open_store(path: Path) -> SyncStore:
 def _connect(path: Path) -> sqlite3.Connection:
     # Threads take turns, and transactions are begun by hand.
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    except BaseException:  # it reads the file, which may be damaged
+        connection.close()
+        raise
     return connection
 
 
