@@ -78,14 +78,13 @@ LONG = (
     "--ignore-glob=*/packaging/test_soak*",
 )
 """What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest."""
+OUTSIDE = ("--ignore=tests/cli", "--ignore=tests/examples", "--ignore=tests/export/kills", "--ignore=tests/packaging")
+"""What goes through processes of its own: it runs with the oldest and the newest."""
 
 
 def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = (), **environment: str) -> None:
-    """Run pytest with warnings as errors from the interpreter's start on, on all cores unless something runs it.
-
-    The newest Python is in its development mode, in which event loops look more closely and are half as fast.
-    """
-    python = ["python", *(["-X", "dev"] if session.python == NEWEST else []), "-W", "error"]
+    """Run pytest with warnings as errors from the interpreter's start on, on all cores unless something runs it."""
+    python = ["python", "-X", "dev", "-W", "error"]
     cores = os.cpu_count() or 1
     # pytest-xdist would start its workers without these flags.
     workers = [] if runner or cores == 1 else ["--dist=worksteal", f"--tx={cores}*popen//python={' '.join(python)}"]
@@ -120,7 +119,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; what follows `--` goes to pytest, and then no test is left out on any Python."""
     install_project(session, *requirements("test"))
-    run_tests(session, *([] if session.posargs or session.python == NEWEST else LONG))
+    left_out = {OLDEST: LONG, NEWEST: ()}.get(str(session.python), LONG + OUTSIDE)
+    run_tests(session, *(() if session.posargs else left_out))
 
 
 @nox.session(python=NEWEST)
