@@ -29,7 +29,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Identified)
 M = TypeVar("M", bound=Record)
 
-_PARTS_IN_A_ROW = 4
+_PARTS_IN_A_ROW = 2
 """How many parts of an answer are decoded before other tasks get their turn."""
 
 
