@@ -51,6 +51,12 @@ def add_idle(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_numbers(parser: argparse.ArgumentParser, *numbers: tuple[str, int, str]) -> None:
+    """Add options that take whole numbers: the name of each, what it usually is, and what it means."""
+    for name, usual, text in numbers:
+        parser.add_argument(f"--{name}", type=positive, metavar="N", default=usual, help=f"{text} (default: {usual:,})")
+
+
 def several(text: str) -> list[int]:
     """Read such numbers, comma-separated."""
     return [positive(one) for one in text.split(",")]

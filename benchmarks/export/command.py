@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.case import Case, add_idle, positive, say
+from benchmarks.case import Case, add_idle, add_numbers, say
 from benchmarks.data import SHAPES
 
 from . import report
@@ -36,13 +36,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", action="append", choices=FORMATS, metavar="NAME", default=[], help=one_of)
     parser.add_argument("--sync", action="store_true", default=False, help="sync, once and once more")
     parser.add_argument("--shape", choices=SHAPES, default=None, help="generation of the service (default: both)")
-    for name, value, text in (
+    add_numbers(
+        parser,
         ("runs", _USUAL.runs, "runs in all"),
         ("deployments", _USUAL.deployments, "deployments that share them"),
         ("max-concurrency", _USUAL.max_concurrency, "deployments at once"),
         ("repeat", _USUAL.repeat, "rounds in turn"),
-    ):
-        parser.add_argument(f"--{name}", type=positive, metavar="N", default=value, help=f"{text} (default: {value:,})")
+    )
     add_idle(parser)
     parser.add_argument("--folder", help="where the files are made, and removed again (default: the system's place)")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from benchmarks.case import Case, positive, say, several
+from benchmarks.case import Case, add_numbers, say, several
 from benchmarks.data import SHAPES
 
 from . import report
@@ -35,7 +35,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency-ms", type=float, default=_USUAL.latency * 1000, help="fan-out, history (default: 50)"
     )
-    for name, value, text in (
+    add_numbers(
+        parser,
         ("repeat", _USUAL.repeat, "rounds where times are compared"),
         ("deployments", _USUAL.deployments, "fan-out: how many, three pages each"),
         ("max-concurrency", _USUAL.max_concurrency, "fan-out, many-empty: deployments at once"),
@@ -46,8 +47,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         ("one-in", _USUAL.one_in, "many-empty: one in so many has runs"),
         ("guarded", _USUAL.guarded, "gateway: deployments"),
         ("rate", _USUAL.rate, "gateway: requests a second"),
-    ):
-        parser.add_argument(f"--{name}", type=positive, metavar="N", default=value, help=f"{text} (default: {value:,})")
+    )
     for name, values, text in (
         ("page-sizes", _USUAL.page_sizes, "fan-out: runs a page"),
         ("crowds", _USUAL.crowds, "gateway: deployments at once"),

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.data import SHAPES
+
 from . import cancelled, waiters, watching
 from .findings import text
 from .service import ROOT
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from .findings import Findings
 
-SHAPES = ("extended", "lean")
 SOAKS = ("cancelled", "watching", "waiters")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.case import Case, positive, say, shapes
+from benchmarks.case import Case, add_numbers, say, shapes
 from benchmarks.data import SHAPES
 
 from . import report
@@ -29,12 +29,12 @@ def _summary(options: argparse.Namespace, command: str) -> dict[str, Any]:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shape", type=shapes, default=SHAPES, help=f"of {', '.join(SHAPES)} (default: both)")
-    for name, value, text in (
+    add_numbers(
+        parser,
         ("runs", _USUAL.runs, "runs awaited together"),
         ("deployments", _USUAL.deployments, "whose runs they are"),
         ("repeat", _USUAL.repeat, "runs awaited alone, of each length; a quarter of it of an hour"),
-    ):
-        parser.add_argument(f"--{name}", type=positive, metavar="N", default=value, help=f"{text} (default: {value:,})")
+    )
     parser.add_argument("--waiters", type=int, default=_USUAL.waiters, help="how many crowd on one client; 0: none")
 
 

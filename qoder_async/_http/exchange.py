@@ -170,19 +170,16 @@ def _time_to_connect(seconds: float) -> aiohttp.ClientTimeout:
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     """Read the body, unless it is larger than is accepted."""
     content = response.content
-    body = await content.readany()
-    if content.at_eof() and len(body) <= most:  # as short answers are
-        return body
     chunks: list[bytes] = []
     size = 0
-    while body or not content.at_eof():
-        size += len(body)
+    while not chunks or not content.at_eof():
+        chunk = await content.readany()
+        size += len(chunk)
         if size > most:
             response.close()
             return None
-        chunks.append(body)
-        body = await content.readany()
-    return b"".join(chunks)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _without(token: Redacted, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:

@@ -25,13 +25,16 @@ class Turns:
             await turn
         else:
             self._is_given = True
-            loop.call_soon(loop.call_soon, self._next, loop)
+            self._leave_a_pass(loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # whoever was cancelled waits no more
                 turn.set_result(None)
-                loop.call_soon(loop.call_soon, self._next, loop)
+                self._leave_a_pass(loop)
                 return
         self._is_given = False
+
+    def _leave_a_pass(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon(loop.call_soon, self._next, loop)

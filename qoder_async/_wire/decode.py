@@ -7,7 +7,6 @@ an `InvalidRecord`. What is wrong with one record never costs the others anythin
 
 import functools
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -249,7 +248,8 @@ def _decode_at_once(raws: list[bytes], model: type[T]) -> list[T]:
     # A record with a comma of its own outside of it would be two.
     if len(records) != len(raws):
         return []
-    deque(map(keep_raw, records, raws), maxlen=0)
+    for record, raw in zip(records, raws, strict=True):
+        keep_raw(record, raw)
     return records
 
 

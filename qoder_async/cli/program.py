@@ -14,7 +14,7 @@ from qoder_async.cli.app import app
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
 from qoder_async.cli.notices import retries_on_stderr
-from qoder_async.cli.text import clean, redact
+from qoder_async.cli.text import clean, clean_lines, redact
 from qoder_async.errors import QoderError
 
 
@@ -59,8 +59,7 @@ def _explain(error: BaseException, arguments: list[str]) -> Failure:
         case OSError():  # the library raises none: it is the disk or the terminal behind standard output
             _forget_output()
             return Failure(ExitCode.API, f"cannot write the output: {error.strerror or error}")
-    lines = "".join(traceback.format_exception(error)).split("\n")
-    sys.stderr.write(redact("\n".join(map(clean, lines))))
+    sys.stderr.write(redact(clean_lines("".join(traceback.format_exception(error)))))
     return Failure(ExitCode.BUG, "this is a bug in qoder-async: please report it")
 
 

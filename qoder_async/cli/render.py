@@ -12,7 +12,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from qoder_async.cli.layout import GAP, lay_out
-from qoder_async.cli.text import clean, hide_token
+from qoder_async.cli.text import clean, clean_lines, hide_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +98,7 @@ class Terminal:
 
     def remark(self, text: str) -> None:
         """Show it dimly."""
-        lines = hide_token("\n".join(map(clean, text.split("\n"))))
-        self._console.print(Text(lines, style="dim", overflow="fold"), soft_wrap=True)
+        self._console.print(Text(hide_token(clean_lines(text)), style="dim", overflow="fold"), soft_wrap=True)
 
 
 class LiveLine:

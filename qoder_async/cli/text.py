@@ -31,6 +31,18 @@ def clean(text: str) -> str:
     )
 
 
+def clean_lines(text: str) -> str:
+    """Make text from outside printable, line by line.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The text with whatever is not printable in a line written as an escape.
+    """
+    return "\n".join(map(clean, text.split("\n")))
+
+
 def hide_token(text: str) -> str:
     """Take the token of the environment out of a text, such as a record that repeats it.
 

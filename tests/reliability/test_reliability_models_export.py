@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import gzip
 import json
 import shutil
 import sqlite3
@@ -13,11 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import zstandard
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
-from pyarrow import parquet
 from support.clock import FakeClock
+from support.exported_ids import ids_in
 from support.reliability_models import (
     ACTS,
     ALWAYS,
@@ -246,7 +243,7 @@ class Exporting(Filing):
         assert self.ending is not None
         book = self.world.book
         wanted = list(book.deployments) if self.named is None else self.named
-        ids = _ids_in(self.folder / f"runs.{self.ending}", self.ending)
+        ids = ids_in(self.folder / f"runs.{self.ending}", self.ending)
         assert len(set(ids)) == len(ids), "a run is in the file twice"
         # What disappears in the midst of an export is in it as far as it had come.
         readable = [made for made in wanted if made not in self.unreadable]
@@ -339,26 +336,6 @@ class Syncing(Filing):
 
 def _is_later_page(request: Any) -> bool:
     return bool({"after_id", "page"} & set(request.query))
-
-
-def _ids_in(path: Path, ending: str) -> list[str]:
-    """The ids in a file of any format, read by other means than the library's own."""
-    if ending == "csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            return [row["id"] for row in csv.DictReader(file)]
-    if ending == "db":
-        with closing(sqlite3.connect(path)) as connection:
-            return [run_id for (run_id,) in connection.execute("SELECT id FROM runs")]
-    if ending == "parquet":
-        with parquet.ParquetFile(path) as file:
-            ids: list[str] = file.read(["id"]).column("id").to_pylist()
-        return ids
-    data = path.read_bytes()
-    if ending == "jsonl.gz":
-        data = gzip.decompress(data)
-    elif ending == "jsonl.zst":
-        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    return [json.loads(line)["id"] for line in data.splitlines()]
 
 
 def test_an_export_has_each_run_once_whatever_cut_it_off() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qoder_async.export.read.compressed import DamagedError
 from qoder_async.export.read.seen import SeenRun, see_row, state_of
 from qoder_async.export.write.columns import NAMES
+from qoder_async.export.write.to_csv import FORMULA
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,8 +20,7 @@ _LONGEST_CELL = 1 << 27
 _ID, _DEPLOYMENT, _TIME, _STATUS = map(NAMES.index, ("id", "deployment_id", "time", "status"))
 _SESSION, _ERROR, _MESSAGE = map(NAMES.index, ("session_id", "error_type", "error_message"))
 _DURATION, _EXTRA = map(NAMES.index, ("duration_ms", "extra"))
-_FORMULA = tuple(f"'{start}" for start in "=+-@\t\r＝＋－＠")  # noqa: RUF001  some of them are full-width
-"""How a text begins that a spreadsheet would take for a formula, were it not for the apostrophe."""
+_FORMULA = tuple(f"'{start}" for start in FORMULA)
 
 
 def read_csv(path: Path, most: int) -> Generator[list[SeenRun], None, None]:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _COMMAS = len(NAMES) - 1
 _QUOTED = re.compile(r'[",\r\n]')
-_STARTS = "=+-@\t\r＝＋－＠"  # noqa: RUF001  spreadsheets take the full-width ones for the others
-_FORMULA = tuple(_STARTS)
-_FORMULA_IN_LINE = re.compile(f",[{re.escape(_STARTS)}]")
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001  spreadsheets take the full-width ones for the others
+"""How a text begins that a spreadsheet would take for a formula."""
+_FORMULA_IN_LINE = re.compile(f",[{re.escape(''.join(FORMULA))}]")
 
 
 def write(batches: Iterable[list[bytes]], target: Path, *, scope: str) -> int:
@@ -58,5 +58,5 @@ def _line(row: Row) -> str:
 def _cell(value: object) -> str:
     if not isinstance(value, str):
         return "" if value is None else str(value)
-    text = "'" + value if value.startswith(_FORMULA) else value
+    text = "'" + value if value.startswith(FORMULA) else value
     return text if _QUOTED.search(text) is None else '"' + text.replace('"', '""') + '"'

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import gzip
 import json
-import sqlite3
 from collections import Counter
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from support.clock import START, FakeClock, use_clock
+from support.exported_ids import ids_in  # noqa: F401  for the tests
 from support.virtual_time import VirtualTime
 
 import qoder_async
@@ -202,30 +200,6 @@ def assert_same(found: Iterable[Any], expected: Iterable[Any]) -> None:
     missing, surplus = expected - found, found - expected
     assert not missing, f"missing {missing}"
     assert not surplus, f"too many {surplus}"
-
-
-def ids_in(path: Path, ending: str) -> list[str]:
-    """The ids in a file of any format, read by other means than the library's own."""
-    if ending == "csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            return [row["id"] for row in csv.DictReader(file)]
-    if ending == "db":
-        with closing(sqlite3.connect(path)) as connection:
-            return [run_id for (run_id,) in connection.execute("SELECT id FROM runs")]
-    if ending == "parquet":
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path) as file:
-            ids: list[str] = file.read(["id"]).column("id").to_pylist()
-        return ids
-    data = path.read_bytes()
-    if ending == "jsonl.gz":
-        data = gzip.decompress(data)
-    elif ending == "jsonl.zst":
-        import zstandard
-
-        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    return [json.loads(line)["id"] for line in data.splitlines()]
 
 
 def ids(on: Place, deployments: Iterable[str] | None = None) -> list[str]:
