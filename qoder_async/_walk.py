@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 import attrs
 
@@ -211,8 +211,10 @@ class Walk(Generic[T]):
     def _valid(self, part: Sequence[T | InvalidRecord]) -> tuple[int, list[T]]:
         """Find where a part breaks, or its end, and what can be delivered of it until then."""
         end = len(part)
+        if InvalidRecord not in set(map(type, part)):
+            return end, cast("list[T]", part)
         valid = [record for record in part if not isinstance(record, InvalidRecord)]
-        if len(valid) < end and self._on_invalid == "raise":
+        if self._on_invalid == "raise":
             end = next(index for index, record in enumerate(part) if isinstance(record, InvalidRecord))
             del valid[end:]
         return end, valid

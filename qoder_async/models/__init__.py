@@ -1,4 +1,4 @@
-"""What the API speaks: frozen attrs classes with the wire's field names."""
+"""What the API speaks: frozen classes with the wire's field names."""
 
 from qoder_async.models.agent import AgentRef, SessionAgent
 from qoder_async.models.deployment import Budget, Deployment, PausedReason, PausedReasonError, Schedule

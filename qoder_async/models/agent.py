@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import attrs
+import msgspec
+
+from qoder_async.models.model import Model
 
 
-@attrs.frozen(kw_only=True)
-class AgentRef:
+class AgentRef(Model, frozen=True, kw_only=True, gc=False):
     """The agent and the version of it that does the work.
 
     Attributes:
@@ -20,8 +21,7 @@ class AgentRef:
     type: str = "agent"
 
 
-@attrs.frozen(kw_only=True)
-class SessionAgent:
+class SessionAgent(Model, frozen=True, kw_only=True):
     """The agent as it was when a session started, settings and all.
 
     Attributes:
@@ -37,16 +37,18 @@ class SessionAgent:
         mcp_servers: The MCP servers the agent may reach; not shown in `repr`, as settings may hold secrets.
     """
 
+    _shown = ("id", "version", "type", "name")
+
     id: str
     version: int | None = None
     type: str = "agent"
     name: str | None = None
-    description: str | None = attrs.field(default=None, repr=False)
-    model: str | dict[str, Any] | None = attrs.field(default=None, repr=False)
-    system: str | None = attrs.field(default=None, repr=False)
-    tools: list[Any] = attrs.field(factory=list, repr=False)
-    skills: list[Any] = attrs.field(factory=list, repr=False)
-    mcp_servers: list[Any] = attrs.field(factory=list, repr=False)
+    description: str | None = None
+    model: str | dict[str, Any] | None = None
+    system: str | None = None
+    tools: list[Any] = msgspec.field(default_factory=list)
+    skills: list[Any] = msgspec.field(default_factory=list)
+    mcp_servers: list[Any] = msgspec.field(default_factory=list)
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import attrs
+import msgspec
 
 from qoder_async.models.agent import AgentRef
 from qoder_async.models.enums import DeploymentStatus
+from qoder_async.models.model import Model
 from qoder_async.models.record import Record, Timestamp
 
 
-@attrs.frozen(kw_only=True)
-class Schedule:
+class Schedule(Model, frozen=True, kw_only=True):
     """When a deployment runs by itself.
 
     Attributes:
@@ -21,18 +21,19 @@ class Schedule:
         last_run_at: When it ran last; absent before the first run, set by manual runs too.
     """
 
+    _shown = ("expression", "timezone", "type")
+
     expression: str
     timezone: str | None = None
     type: str = "cron"
-    upcoming_runs_at: list[Timestamp] = attrs.field(factory=list, repr=False)
-    last_run_at: Timestamp | None = attrs.field(default=None, repr=False)
+    upcoming_runs_at: list[Timestamp] = msgspec.field(default_factory=list)
+    last_run_at: Timestamp | None = None
 
     def __hash__(self) -> int:
         return hash((self.expression, self.timezone))
 
 
-@attrs.frozen(kw_only=True)
-class PausedReasonError:
+class PausedReasonError(Model, frozen=True, kw_only=True):
     """The error that made the service pause a deployment.
 
     Attributes:
@@ -44,8 +45,7 @@ class PausedReasonError:
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class PausedReason:
+class PausedReason(Model, frozen=True, kw_only=True):
     """Why a deployment is paused.
 
     Attributes:
@@ -57,8 +57,7 @@ class PausedReason:
     error: PausedReasonError | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Budget:
+class Budget(Model, frozen=True, kw_only=True):
     """What may be spent.
 
     Attributes:
@@ -75,8 +74,7 @@ class Budget:
         return hash((self.type, self.max_credit_cost))
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Deployment(Record):
+class Deployment(Record, frozen=True, kw_only=True):
     """An agent that can be triggered, by hand or by a schedule.
 
     Attributes:
@@ -115,17 +113,14 @@ class Deployment(Record):
     type: str = "deployment"
     description: str | None = None
     environment_variables: str | dict[str, Any] | None = None
-    initial_events: list[dict[str, Any]] = attrs.field(factory=list)
-    resources: list[dict[str, Any]] = attrs.field(factory=list)
-    vault_ids: list[str] = attrs.field(factory=list)
-    metadata: dict[str, Any] = attrs.field(factory=dict)
+    initial_events: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    resources: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    vault_ids: list[str] = msgspec.field(default_factory=list)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     schedule: Schedule | None = None
     paused_reason: PausedReason | None = None
     archived_at: Timestamp | None = None
     budget: Budget | None = None
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     @property
     def is_archived(self) -> bool:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import attrs
+import msgspec
 
+from qoder_async.models.model import Model
 from qoder_async.models.record import Record, Timestamp
 
 
-@attrs.frozen(kw_only=True)
-class StopReason:
+class StopReason(Model, frozen=True, kw_only=True):
     """Why a session came to rest.
 
     Attributes:
@@ -17,14 +17,13 @@ class StopReason:
     """
 
     type: str | None = None
-    event_ids: list[str] = attrs.field(factory=list)
+    event_ids: list[str] = msgspec.field(default_factory=list)
 
     def __hash__(self) -> int:
         return hash(self.type)
 
 
-@attrs.frozen(kw_only=True)
-class SessionError:
+class SessionError(Model, frozen=True, kw_only=True):
     """What went wrong in a session.
 
     Attributes:
@@ -53,8 +52,7 @@ class SessionError:
         return status
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class SessionEvent(Record):
+class SessionEvent(Record, frozen=True, kw_only=True):
     """Something that happened in a session; what is special to its type and not listed here is in `extra`.
 
     Attributes:
@@ -80,9 +78,6 @@ class SessionEvent(Record):
     content: str | list[Any] | None = None
     stop_reason: StopReason | str | None = None
     error: SessionError | str | None = None
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     @property
     def stop_reason_type(self) -> str | None:

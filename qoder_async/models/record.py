@@ -2,17 +2,19 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Self
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import attrs
 import msgspec
+
+from qoder_async.models.model import Model
 
 Timestamp = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 """An aware datetime; of the service's 0 to 9 digits of a second, what is beyond microseconds is rounded."""
 
 
-class Record:
+class Record(Model, frozen=True, kw_only=True, eq=False):
     """A thing the service keeps under an id.
 
     Attributes:
@@ -21,34 +23,30 @@ class Record:
         extra: What the JSON has and the model does not know, by its key.
     """
 
-    __slots__ = ("_raw",)
-
     id: str
-    _raw: bytes
-    _shown: ClassVar[tuple[str, ...]] = ()
+    _raw: bytes = b""
 
     @property
     def raw(self) -> bytes:
         """The exact JSON bytes the service sent for this record, empty for one that was built by hand."""
-        try:
-            return self._raw
-        except AttributeError:
-            return b""
+        return self._raw
 
     @property
     def extra(self) -> dict[str, Any]:
         """The fields of the JSON that the model does not know; read anew from `raw` at each call."""
-        known = _field_names(type(self))
+        known = attrs.fields_dict(type(self))
         return {name: value for name, value in read_raw(self.raw).items() if name not in known}
 
-    def __repr__(self) -> str:
-        values = ((name, getattr(self, name)) for name in self._shown)
-        shown = ", ".join(f"{name}={_show(value)}" for name, value in values if value is not None)
-        return f"{type(self).__name__}({shown})"
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in attrs.fields_dict(type(self)))
 
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
-        values = {name: getattr(self, name) for name in _field_names(type(self))}
-        return _rebuild, (type(self), values, self.raw)
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def _to_show(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in super()._to_show() if value is not None)
 
 
 # The slot's own setter: it passes by the frozen class's __setattr__, at half the cost of object.__setattr__.
@@ -63,23 +61,8 @@ def read_raw(raw: bytes) -> dict[str, Any]:
     return sent if isinstance(sent, dict) else {}
 
 
-def _field_names(model: Any) -> dict[str, Any]:
-    return attrs.fields_dict(model)
-
-
 def _whole_number(text: str) -> int | str:
     try:
         return int(text)
     except ValueError:  # more digits than Python converts
         return text
-
-
-def _show(value: object) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, dt.datetime) else repr(value)
-
-
-def _rebuild(model: type[Any], values: dict[str, Any], raw: bytes) -> Any:
-    record = model(**values)
-    if raw:
-        keep_raw(record, raw)
-    return record

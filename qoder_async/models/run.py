@@ -1,14 +1,12 @@
 """A run of a deployment, in both of its shapes."""
 
-import attrs
-
 from qoder_async.models.agent import AgentRef
 from qoder_async.models.enums import RunStatus, TriggerType
+from qoder_async.models.model import Model
 from qoder_async.models.record import Record, Timestamp
 
 
-@attrs.frozen(kw_only=True)
-class TriggerContext:
+class TriggerContext(Model, frozen=True, kw_only=True, gc=False):
     """What started a run.
 
     Attributes:
@@ -20,8 +18,7 @@ class TriggerContext:
     scheduled_at: Timestamp | None = None
 
 
-@attrs.frozen(kw_only=True)
-class RunError:
+class RunError(Model, frozen=True, kw_only=True, gc=False):
     """Why a run failed, or why it never got a session.
 
     Attributes:
@@ -33,8 +30,7 @@ class RunError:
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class RunExtras:
+class RunExtras(Model, frozen=True, kw_only=True, gc=False):
     """What only the extended shape says about a run's work (`cas_run_extras` in the documents of June 2026).
 
     Attributes:
@@ -48,8 +44,7 @@ class RunExtras:
     started_at: Timestamp | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class DeploymentRun(Record):
+class DeploymentRun(Record, frozen=True, kw_only=True, gc=False):
     """One run of a deployment.
 
     The extended shape (June 2026) has `status`, `triggered_at`, `completed_at`, `duration_ms` and
@@ -87,9 +82,6 @@ class DeploymentRun(Record):
     completed_at: Timestamp | None = None
     duration_ms: int | None = None
     cas_run_extras: RunExtras | None = None
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     @property
     def is_terminal(self) -> bool | None:

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import attrs
+import msgspec
 
 from qoder_async.models.agent import SessionAgent
 from qoder_async.models.deployment import Budget
 from qoder_async.models.enums import SessionStatus
+from qoder_async.models.model import Model
 from qoder_async.models.record import Record, Timestamp
 
 
-@attrs.frozen(kw_only=True)
-class SessionStats:
+class SessionStats(Model, frozen=True, kw_only=True):
     """How long a session has been at work.
 
     Attributes:
@@ -23,8 +23,7 @@ class SessionStats:
     duration_seconds: float | None = None
 
 
-@attrs.frozen(kw_only=True)
-class SessionUsage:
+class SessionUsage(Model, frozen=True, kw_only=True):
     """What a session has cost so far; each number is a running total.
 
     Attributes:
@@ -44,8 +43,7 @@ class SessionUsage:
     active_seconds: float | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Session(Record):
+class Session(Record, frozen=True, kw_only=True):
     """A conversation with an agent, in which runs do their work.
 
     Only `id` and `status` are always there: the answer to a cancellation has no more.
@@ -85,18 +83,15 @@ class Session(Record):
     deployment_id: str | None = None
     title: str | None = None
     turn_status: str | None = None
-    metadata: dict[str, Any] = attrs.field(factory=dict)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     environment_variables: str | dict[str, Any] | None = None
-    resources: list[dict[str, Any]] = attrs.field(factory=list)
-    vault_ids: list[str] = attrs.field(factory=list)
-    memory_store_ids: list[str] = attrs.field(factory=list)
-    outcome_evaluations: list[Any] = attrs.field(factory=list)
+    resources: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    vault_ids: list[str] = msgspec.field(default_factory=list)
+    memory_store_ids: list[str] = msgspec.field(default_factory=list)
+    outcome_evaluations: list[Any] = msgspec.field(default_factory=list)
     stats: SessionStats | None = None
     usage: SessionUsage | None = None
     budget: Budget | None = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
     archived_at: Timestamp | None = None
-
-    def __hash__(self) -> int:
-        return hash(self.id)

@@ -118,9 +118,9 @@ def test_extra_is_made_anew_at_each_call():
 
 
 def test_records_are_frozen_and_slotted(record):
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         record.id = "other"
-    with pytest.raises((attrs.exceptions.FrozenInstanceError, AttributeError)):
+    with pytest.raises(AttributeError):
         record.raw = b""
     assert not hasattr(record, "__dict__")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,9 +42,8 @@ def test_no_id_ever_needs_quoting(value):
 
 
 def make_deployment(identifier: object) -> Deployment:
-    deployment = object.__new__(Deployment)
-    object.__setattr__(deployment, "id", identifier)
-    return deployment
+    fields: dict[str, Any] = dict.fromkeys(Deployment.__struct_fields__)
+    return Deployment(**fields | {"id": identifier})
 
 
 def test_an_object_stands_for_its_id():
