@@ -2,7 +2,6 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import attrs
@@ -31,12 +30,12 @@ class Model(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={_show(value)}' for name, value in self._to_show())})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         # msgspec's own would show everything to rich.
         return self._to_show()
 
-    def _to_show(self) -> Iterator[tuple[str, Any]]:
-        return ((name, getattr(self, name)) for name in self._shown or self.__struct_fields__)
+    def _to_show(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self._shown or self.__struct_fields__]
 
 
 def _show(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import attrs
@@ -45,8 +45,8 @@ class Record(Model, frozen=True, kw_only=True, eq=False):
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def _to_show(self) -> Iterator[tuple[str, Any]]:
-        return ((name, value) for name, value in super()._to_show() if value is not None)
+    def _to_show(self) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in super()._to_show() if value is not None]
 
 
 # The slot's own setter: it passes by the frozen class's __setattr__, at half the cost of object.__setattr__.
