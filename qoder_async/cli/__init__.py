@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"qoder-async: the command line needs {' and '.join(missing)}: pip install 'qoder-async[cli]'\n"
         )
         return 2
-    from qoder_async.cli.program import run_program  # noqa: PLC0415  it needs what may be missing
-
+    try:
+        from qoder_async.cli.program import run_program  # noqa: PLC0415  it needs what may be missing
+    except KeyboardInterrupt:
+        sys.stderr.write("qoder-async: interrupted\n")
+        return 130
     return run_program(sys.argv[1:] if arguments is None else list(arguments))

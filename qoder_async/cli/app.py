@@ -7,34 +7,51 @@ from typing import Literal
 from cyclopts import App, Parameter
 
 from qoder_async._version import __version__
-from qoder_async.cli import deployments, runs
+from qoder_async.cli import completion, deployments, runs
+from qoder_async.cli.arguments import groups
+from qoder_async.cli.arguments.counts import Count  # noqa: TC001  cyclopts reads the signature
 
 _HELP = """Deployments and runs of the Qoder Cloud Agents API, from the shell.
 
-The token is read from QODER_ACCESS_TOKEN, or QODER_PAT, and never from an
-option. The service is that of --base-url, or QODER_BASE_URL, or Qoder's own.
+Without an account:
+  qoder-async demo
+  qoder-async simulate
 
-Lists come as they are read: as a table on a terminal, as tab-separated lines
-elsewhere, and with --json as one JSON object per line, with the very bytes
-that the service sent.
+With an account:
+  export QODER_ACCESS_TOKEN=pt-…
+  qoder-async deployments list
+  qoder-async deployments run dep_0199… --wait --timeout 10m
+  qoder-async runs list --since 2h
+  qoder-async runs export -o runs.jsonl --since 30d
 
-Exit codes: 0 fine, 1 a run failed, 2 wrong usage, 3 a run was skipped or
-stopped, 4 the time to wait ran out, 5 the service or the network failed,
-130 interrupted by Ctrl-C, which leaves the runs alone.
+Output is a table on a terminal, lines of fields with tabs between them
+elsewhere, and with --json one JSON object per line, with the very bytes of
+the service. Errors and notices go to standard error.
 
-Without an account: qoder-async demo
+Environment:
+  QODER_ACCESS_TOKEN  The token; absent: QODER_PAT. It is no option: others
+                      see a process's options.
+  QODER_BASE_URL      The service's address; --base-url comes before it.
+  NO_COLOR            No colours, where it is set.
 
-Example: qoder-async runs list --since 2h
-
-Example: qoder-async deployments run dep_0199… --wait --timeout 10m
+Exit codes:
+  0    Fine.
+  1    A run failed, or runs verify has found that runs are missing.
+  2    Wrong usage; nothing was done.
+  3    A run was skipped or stopped.
+  4    The time to wait ran out; the runs go on.
+  5    The service or the network failed, or a file could not be written.
+  130  Interrupted by Ctrl-C, which leaves the runs alone.
 """
 
-app = App(
+app: App = App(
     name="qoder-async",
     help=_HELP,
     help_format="plaintext",
     version=__version__,
     default_parameter=Parameter(negative=()),
+    group_arguments=groups.ARGUMENTS,
+    group_parameters=groups.OPTIONS,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -44,10 +61,11 @@ app = App(
 async def demo() -> int:
     """See what the library does, in seconds and without an account.
 
+    For example:
+      qoder-async demo
+
     It talks to a simulated service inside this process, prints the code it
     runs, and exits with 1 if anything it says does not hold.
-
-    Example: qoder-async demo
     """
     from qoder_async.cli.demo import run_demo  # noqa: PLC0415  the simulator takes its time to import
 
@@ -59,18 +77,21 @@ async def simulate(
     *,
     shape: Literal["extended", "lean"] = "extended",
     host: str = "127.0.0.1",
-    port: int = 0,
-    seed: int = 0,
-    deployments: int = 20,
-    runs: int = 500,
+    port: Count = 0,
+    seed: Count = 0,
+    deployments: Count = 20,
+    runs: Count = 500,
     speed: float = 1.0,
 ) -> None:
     """Serve a simulated Qoder service, until Ctrl-C or SIGTERM, its normal end.
 
+    For example:
+      qoder-async simulate
+      qoder-async simulate --shape lean --port 8080
+      qoder-async simulate --runs 100000 --speed 60
+
     It prints its address, and two lines to copy that point this program and
     the library to it. Its data are made up and gone when it ends.
-
-    Example: qoder-async simulate --shape lean --runs 100000 --speed 60
 
     Args:
         shape: Which generation of the API: June 2026, or from July 2026 on.
@@ -89,3 +110,4 @@ async def simulate(
 
 app.command(deployments.app)
 app.command(runs.app)
+completion.add_to(app)

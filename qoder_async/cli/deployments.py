@@ -9,22 +9,31 @@ from typing import TYPE_CHECKING
 import attrs
 from cyclopts import App
 
-from qoder_async.cli.columns import DEPLOYMENT_COLUMNS
-from qoder_async.cli.command_line import command
-from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
+from qoder_async.cli.arguments import groups
+from qoder_async.cli.arguments.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
+from qoder_async.cli.arguments.ids import check_deployments
+from qoder_async.cli.arguments.next_command import command
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, usage
-from qoder_async.cli.fields import all_fields
-from qoder_async.cli.output import make_output
-from qoder_async.cli.text import clean
-from qoder_async.cli.triggering import trigger, trigger_and_wait
-from qoder_async.cli.waiting import DEFAULT_TIMEOUT
-from qoder_async.cli.walking import Listed
+from qoder_async.cli.following.triggering import trigger, trigger_and_wait
+from qoder_async.cli.following.waiting import DEFAULT_TIMEOUT
+from qoder_async.cli.lists.walking import Listed
+from qoder_async.cli.show.columns import DEPLOYMENT_COLUMNS
+from qoder_async.cli.show.fields import all_fields
+from qoder_async.cli.show.output import make_output
+from qoder_async.cli.show.text import clean
 
 if TYPE_CHECKING:
     from qoder_async import Deployment, DeploymentRun
 
-app = App(name="deployments", help="Agents with a prompt and perhaps a schedule.")
+_HELP = """Agents with a prompt and perhaps a schedule.
+
+For example:
+  qoder-async deployments list --status active
+  qoder-async deployments run dep_0199… --wait --timeout 10m
+"""
+
+app: App = App(name="deployments", help=_HELP, group_arguments=groups.ARGUMENTS, group_parameters=groups.OPTIONS)
 
 
 @app.command(name="list")
@@ -38,10 +47,13 @@ async def list_deployments(
 ) -> None:
     """List deployments, the newest first.
 
+    For example:
+      qoder-async deployments list --status active
+      qoder-async deployments list --include-archived --max-items 20
+      qoder-async deployments list --json | jq -r .name
+
     On a terminal: a table. Elsewhere: a line for each, fields separated by
     tabs: id, name, status, schedule, zone, next run, agent.
-
-    Example: qoder-async deployments list --status active
 
     Args:
         status: active or paused.
@@ -65,15 +77,18 @@ async def list_deployments(
 async def get(deployment: str, /, *, common: Common = COMMON) -> None:
     """Show all of a deployment; environment variables stay hidden.
 
+    For example:
+      qoder-async deployments get dep_0199…
+      qoder-async deployments get dep_0199… --json | jq .schedule
+
     --json prints the bytes of the service, and these hold the environment
     variables.
 
-    Example: qoder-async deployments get dep_0199…
-
     Args:
-        deployment: Its id.
+        deployment: The deployment's id.
         common: Which service, and how it is shown.
     """
+    check_deployments((deployment,))
     async with common.client() as qoder:
         found = await qoder.deployments.get(deployment)
     make_output(as_json=common.json).record(found, all_fields(found))
@@ -91,16 +106,17 @@ async def run(
 ) -> int:
     """Trigger a run, and show it as the service has recorded it.
 
+    For example:
+      qoder-async deployments run dep_0199…
+      qoder-async deployments run dep_0199… --wait --timeout 10m
+      qoder-async deployments run dep_0199… --wait --json | jq -r .state
+
     Without --wait it does not wait for the end of the run. The exit code is
     3 where the run was skipped, and 1 where it could not start.
 
     With --wait it names the run on standard error at once, and then shows
     how it ended, with the lines and the exit codes of: runs wait. Ctrl-C
     leaves the run alone, and says how to go on waiting.
-
-    Example: qoder-async deployments run dep_0199…
-
-    Example: qoder-async deployments run dep_0199… --wait --timeout 10m
 
     Args:
         deployment: The deployment's id.
@@ -109,6 +125,7 @@ async def run(
         idempotency_key: The key of a trigger that is sent again; absent, a new one.
         common: Which service, and how it is shown.
     """
+    check_deployments((deployment,))
     if wait:
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
         return await trigger_and_wait(deployment, key=idempotency_key, patience=limit, common=common)
@@ -126,12 +143,15 @@ async def run(
 async def pause(deployment: str, /, *, common: Common = COMMON) -> None:
     """Pause a deployment: its schedule no longer fires.
 
-    Example: qoder-async deployments pause dep_0199…
+    For example:
+      qoder-async deployments pause dep_0199…
+      qoder-async deployments pause dep_0199… --json | jq -r .status
 
     Args:
-        deployment: Its id.
+        deployment: The deployment's id.
         common: Which service, and how it is shown.
     """
+    check_deployments((deployment,))
     async with common.client() as qoder:
         _show(await qoder.deployments.pause(deployment), common)
 
@@ -140,12 +160,15 @@ async def pause(deployment: str, /, *, common: Common = COMMON) -> None:
 async def unpause(deployment: str, /, *, common: Common = COMMON) -> None:
     """Let a paused deployment run again; what it missed is not caught up.
 
-    Example: qoder-async deployments unpause dep_0199…
+    For example:
+      qoder-async deployments unpause dep_0199…
+      qoder-async deployments unpause dep_0199… --json | jq -r .status
 
     Args:
-        deployment: Its id.
+        deployment: The deployment's id.
         common: Which service, and how it is shown.
     """
+    check_deployments((deployment,))
     async with common.client() as qoder:
         _show(await qoder.deployments.unpause(deployment), common)
 
@@ -160,13 +183,16 @@ def archive(
 ) -> None:
     """Archive a deployment, for good: its schedule ends, and there is no way back.
 
-    Example: qoder-async deployments archive dep_0199… --yes
+    For example:
+      qoder-async deployments archive dep_0199…
+      qoder-async deployments archive dep_0199… --yes
 
     Args:
-        deployment: Its id.
+        deployment: The deployment's id.
         yes: Do not ask; needed where nobody can be asked.
         common: Which service, and how it is shown.
     """
+    check_deployments((deployment,))
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise usage("archiving cannot be undone, and there is no terminal to ask on: say --yes if you mean it")
@@ -202,7 +228,8 @@ def _attempt(timeout: str) -> float:
         return float(timeout)
     except ValueError:
         raise usage(
-            f"without --wait, --timeout must be the seconds for one attempt of a request, got {timeout!r}"
+            f"--timeout {timeout} says how long to wait: add --wait",
+            "without it, --timeout is the seconds for one attempt of a request, such as 30",
         ) from None
 
 

@@ -8,6 +8,7 @@ import attrs
 
 from qoder_async import errors
 from qoder_async.cli.exit_codes import ExitCode
+from qoder_async.cli.show.text import plainly
 
 _LONGEST = 600
 
@@ -88,7 +89,7 @@ def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> F
     """
     bad_usage = isinstance(error, errors.ConfigurationError | errors.UnsupportedFilterError)
     code = ExitCode.USAGE if bad_usage else ExitCode.API
-    message = _in_options(error) if bad_usage else str(error)
+    message = _in_options(error) if bad_usage else plainly(str(error))
     if len(message) > _LONGEST:
         message = f"{message[:_LONGEST]}…"
     if isinstance(error, errors.RateLimitError):

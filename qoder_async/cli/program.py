@@ -13,8 +13,9 @@ from cyclopts.exceptions import CycloptsError
 from qoder_async.cli.app import app
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
-from qoder_async.cli.notices import retries_on_stderr
-from qoder_async.cli.text import clean, clean_lines, redact
+from qoder_async.cli.misuse import explain_misuse
+from qoder_async.cli.show.notices import retries_on_stderr
+from qoder_async.cli.show.text import clean, clean_lines, redact
 from qoder_async.errors import QoderError
 
 
@@ -53,7 +54,7 @@ def _explain(error: BaseException, arguments: list[str]) -> Failure:
         case QoderError():
             return explain(error)
         case CycloptsError():
-            return _misuse(error, arguments)
+            return explain_misuse(error, arguments)
         case KeyboardInterrupt():
             return Failure(ExitCode.INTERRUPTED, "interrupted")
         case OSError():  # the library raises none: it is the disk or the terminal behind standard output
@@ -61,14 +62,6 @@ def _explain(error: BaseException, arguments: list[str]) -> Failure:
             return Failure(ExitCode.API, f"cannot write the output: {error.strerror or error}")
     sys.stderr.write(redact(clean_lines("".join(traceback.format_exception(error)))))
     return Failure(ExitCode.BUG, "this is a bug in qoder-async: please report it")
-
-
-def _misuse(error: CycloptsError, arguments: list[str]) -> Failure:
-    """Say what is wrong with the arguments."""
-    steps = [f"see: {' '.join(['qoder-async', *(error.command_chain or ()), '--help'])}"]
-    if any(argument.startswith("--token") for argument in arguments):
-        steps.insert(0, "the token is read from QODER_ACCESS_TOKEN or QODER_PAT: others see a process's options")
-    return Failure(ExitCode.USAGE, str(error), tuple(steps))
 
 
 def _report(failure: Failure) -> ExitCode:

@@ -7,25 +7,35 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from qoder_async.cli.columns import RUN_COLUMNS
-from qoder_async.cli.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
-from qoder_async.cli.export_commands import export, sync
-from qoder_async.cli.failures import usage
-from qoder_async.cli.fan_out_steps import Wanted
-from qoder_async.cli.fanning_out import show_fan_out
-from qoder_async.cli.fields import all_fields
-from qoder_async.cli.moments import read_moment
-from qoder_async.cli.output import make_output
-from qoder_async.cli.scope import AT_ONCE, Scope
-from qoder_async.cli.state_file import StateFile
-from qoder_async.cli.stats_command import stats
-from qoder_async.cli.terminal import is_terminal
-from qoder_async.cli.verify_command import verify
-from qoder_async.cli.waiting import DEFAULT_TIMEOUT, wait_for
-from qoder_async.cli.walking import Listed
-from qoder_async.cli.watching import Watch
+from qoder_async.cli.arguments import groups
+from qoder_async.cli.arguments.common import COMMON, FOLLOWING, PAGING, Common, Flag, FollowingCommon, Paging
+from qoder_async.cli.arguments.counts import Count, OptionalCount, check_positive
+from qoder_async.cli.arguments.ids import check_deployments, check_runs
+from qoder_async.cli.arguments.moments import read_moment
+from qoder_async.cli.export.commands import export, sync
+from qoder_async.cli.following.state_file import StateFile
+from qoder_async.cli.following.waiting import DEFAULT_TIMEOUT, wait_for
+from qoder_async.cli.following.watching import Watch
+from qoder_async.cli.lists.fan_out_steps import Wanted
+from qoder_async.cli.lists.fanning_out import show_fan_out
+from qoder_async.cli.lists.scope import AT_ONCE, Scope
+from qoder_async.cli.lists.walking import Listed
+from qoder_async.cli.show.columns import RUN_COLUMNS
+from qoder_async.cli.show.fields import all_fields
+from qoder_async.cli.show.output import make_output
+from qoder_async.cli.show.terminal import is_terminal
+from qoder_async.cli.stats.command import stats
+from qoder_async.cli.verify.command import verify
 
-app = App(name="runs", help="What deployments have done and are doing.")
+_HELP = """What deployments have done and are doing.
+
+For example:
+  qoder-async runs list --since 2h
+  qoder-async runs wait drun_0199… --timeout 10m
+  qoder-async runs sync runs.db && qoder-async runs stats runs.db
+"""
+
+app: App = App(name="runs", help=_HELP, group_arguments=groups.ARGUMENTS, group_parameters=groups.OPTIONS)
 app.command(export)
 app.command(sync)
 app.command(stats)
@@ -38,7 +48,7 @@ async def list_runs(
     deployment: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     all_deployments: Flag = False,
     newest: Flag = False,
-    concurrency: int = AT_ONCE,
+    concurrency: Count = AT_ONCE,
     status: str | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -48,6 +58,11 @@ async def list_runs(
     common: Common = COMMON,
 ) -> None:
     """List runs, the newest first, as they come.
+
+    For example:
+      qoder-async runs list --since 2h --status failed
+      qoder-async runs list --deployment dep_0199… --since 3d --json | jq -r .id
+      qoder-async runs list --all-deployments --newest --max-items 50
 
     On a terminal: a table. Elsewhere: a line for each, fields separated by
     tabs: id, status, trigger, time, milliseconds, deployment, session, error.
@@ -66,12 +81,6 @@ async def list_runs(
     --has-error, they are compared with the time the run was recorded, which
     is the time of its trigger or moments later.
 
-    Example: qoder-async runs list --deployment dep_0199… --since 3d
-
-    Example: qoder-async runs list --since 2026-11-01 --json | jq -r .id
-
-    Example: qoder-async runs list --all-deployments --newest --since 1d
-
     Args:
         deployment: Only runs of this deployment (its id); may be repeated.
         all_deployments: The runs of each deployment, archived ones too, many lists at once.
@@ -85,6 +94,7 @@ async def list_runs(
         paging: How the list is walked.
         common: Which service, and how it is shown.
     """
+    check_deployments(deployment)
     scope = Scope(deployments=deployment, all_deployments=all_deployments, newest=newest, concurrency=concurrency)
     has_error_option = "--no-error" if has_error is False else "--has-error"
     scope.check(
@@ -140,13 +150,16 @@ async def get(
 ) -> None:
     """Show all of a run.
 
-    Example: qoder-async runs get drun_0199…
+    For example:
+      qoder-async runs get drun_0199…
+      qoder-async runs get drun_0199… --json | jq .error
 
     Args:
-        run: Its id.
+        run: The run's id.
         deployment: Read it through its deployment (its id).
         common: Which service, and how it is shown.
     """
+    check_runs((run,))
     async with common.client() as qoder:
         found = await qoder.runs.get(run, deployment_id=deployment)
     output = make_output(as_json=common.json)
@@ -162,6 +175,10 @@ async def wait(
     common: FollowingCommon = FOLLOWING,
 ) -> int:
     """Wait until runs have ended, and show each as it ends.
+
+    For example:
+      qoder-async runs wait drun_0199… --timeout 10m
+      qoder-async runs wait drun_0199… drun_019a… --json | jq -r .state
 
     On a terminal: a table, and below it how far it is. Elsewhere: one line
     for each run as it ends, fields separated by tabs: id, state,
@@ -183,15 +200,12 @@ async def wait(
     When the time runs out, and after Ctrl-C (130), the runs go on by
     themselves; the command that goes on waiting is printed.
 
-    Example: qoder-async runs wait drun_0199… --timeout 10m
-
-    Example: qoder-async runs wait drun_0199… drun_019a… --json | jq -r .state
-
     Args:
-        runs: Their ids.
+        runs: The runs' ids.
         timeout: How long, for all of them: 90, 90s, 10m, 1h30m, or none.
         common: Which service, and how it is shown.
     """
+    check_runs(runs)
     return await wait_for(runs, patience=timeout, common=common)
 
 
@@ -200,10 +214,15 @@ async def watch(
     *deployments: str,
     since: str | None = None,
     state: Path | None = None,
-    max_changes: int | None = None,
+    max_changes: OptionalCount = None,
     common: FollowingCommon = FOLLOWING,
 ) -> None:
     """Watch runs being created, changing and finishing, until Ctrl-C.
+
+    For example:
+      qoder-async runs watch
+      qoder-async runs watch dep_0199… --since 2h
+      qoder-async runs watch --state bot.state --json | jq -r .kind
 
     On a terminal: a table that grows. Elsewhere: one line for each change as
     it comes, fields separated by tabs: time, change (created, changed or
@@ -222,19 +241,15 @@ async def watch(
 
     Ctrl-C (exit code 130) prints the command that goes on from there.
 
-    Example: qoder-async runs watch dep_0199… --since 2h
-
-    Example: qoder-async runs watch --json --state bot.state | while read -r change; do …; done
-
     Args:
-        deployments: Their ids; without any, all are watched.
+        deployments: The deployments' ids; without any, all are watched.
         since: Begin with the runs triggered since then (2h, 3d, 2026-11-01, RFC 3339), or where another watch was.
         state: Keep the place in this file; --since counts only where there is none in it yet.
         max_changes: End after so many.
         common: Which service, and how it is shown.
     """
-    if max_changes is not None and max_changes < 1:
-        raise usage(f"--max-changes must be 1 or more, got {max_changes}")
+    check_deployments(deployments)
+    check_positive(max_changes=max_changes)
     is_state = since is not None and since.lstrip().startswith("{")
     watched = Watch(
         deployments=deployments,

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qoder_async.cli.app import app
-from qoder_async.cli.notices import retries_on_stderr
 from qoder_async.cli.program import _explain, _report
+from qoder_async.cli.show.notices import retries_on_stderr
 from qoder_async.simulator import Simulator
 
 if TYPE_CHECKING:

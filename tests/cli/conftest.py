@@ -15,7 +15,7 @@ from support.virtual_time import VirtualTime
 
 from qoder_async._http.clock import Clock
 from qoder_async.cli import main
-from qoder_async.cli.common import Common
+from qoder_async.cli.arguments.common import Common
 
 if TYPE_CHECKING:
     from qoder_async.simulator import Simulator

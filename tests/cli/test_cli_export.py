@@ -15,9 +15,11 @@ import pytest
 from export_scripts import FETCHING, WRITING, Script, install, report, saved
 
 from qoder_async import PermissionDeniedError, RateLimitError
-from qoder_async.cli import export_progress, main
-from qoder_async.cli.export_progress import Lines
-from qoder_async.cli.export_words import in_work, size, whole_line
+from qoder_async.cli import main
+from qoder_async.cli.export import progress as export_progress
+from qoder_async.cli.export.progress import Lines
+from qoder_async.cli.export.words import in_work, whole_line
+from qoder_async.cli.show.words import size
 from qoder_async.errors import AuthenticationError, ConfigurationError, ExportError
 
 DEPLOYMENT = "dep_00000000000000000000000000000001"
@@ -85,7 +87,7 @@ def test_each_option_reaches_the_library(scripted, cli):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--output"),
+        ([], "OUTPUT is missing"),
         (["-o", "runs.txt"], "-o must end in one of .jsonl, "),
         (["-o", "runs.txt"], "or --format must say what is wanted; got 'runs.txt'"),
         (["-o", "runs.jsonl", "--format", "xml"], "--format"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from support.clock import START
 
-from qoder_async.cli.fan_out_steps import progress
+from qoder_async.cli.lists.fan_out_steps import progress
 from qoder_async.fanout import FanOutProgress
 
 LISTS = "GET /deployments/{id}/runs"

@@ -132,7 +132,7 @@ def test_without_wait_the_timeout_is_that_of_an_attempt(sim, cli):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--timeout", "10m"], "without --wait, --timeout must be the seconds"),
+        (["--timeout", "10m"], "without it, --timeout is the seconds"),
         (["--timeout", "0"], "--timeout must be"),
         (["--wait", "--timeout", "soon"], "--timeout must be a duration"),
         (["--wait", "--request-timeout", "0"], "--request-timeout must be"),

@@ -41,7 +41,7 @@ def test_lists_are_aligned_and_cut_no_id(serve, on_screen, columns, shape):
     deployments = on_screen("deployments", "list", columns=columns)
 
     assert (runs.code, deployments.code) == (0, 0)
-    heading, *rows = [line for line in runs.lines if line]
+    heading, *rows = [line for line in runs.lines if line and not line.startswith("  ")]
     assert heading.startswith("RUN")
     assert [row.split()[0] for row in rows[:150]] == sim.run_ids()
     assert rows[150:] == ["150 runs"]
@@ -72,3 +72,46 @@ def test_a_record_is_wrapped(sim, on_screen):
     assert max(len(line) for line in screen.lines) <= 80
     assert screen.plain.count("word") == 40
     assert run in screen.plain
+
+
+def test_where_only_ids_fit_more_stands_below(sim, on_screen):
+    deployment = sim.add_deployment(name="nightly")
+    failed, good = sim.add_runs(deployment, 2, state="failed")[0], sim.insert_run(deployment, state="completed")
+
+    runs = on_screen("runs", "list", columns=40).lines
+    waited = on_screen("runs", "wait", failed, good, columns=40).lines
+    listed = on_screen("deployments", "list", columns=40).lines
+
+    assert runs[0] == "RUN"
+    assert runs[runs.index(failed) + 1].startswith("  failed  20")
+    assert runs[runs.index(good) + 1].startswith("  completed  20")
+    below = waited.index(failed) + 1
+    assert waited[below].startswith("  failed  ")
+    assert waited[below + 1] == "  unknown_error: Sandbox lost"
+    assert listed[:3] == ["DEPLOYMENT", deployment, "  nightly  active"]
+
+
+def test_why_a_run_failed_is_never_cut(sim, on_screen):
+    (failed,) = sim.add_runs(sim.add_deployment(), 1, state="failed")
+    message = "the sandbox was lost " * 6
+    sim.patch_record(failed, error={"type": "unknown_error", "message": message.strip()})
+
+    narrow, wide = (on_screen("runs", "wait", failed, columns=columns).lines for columns in (80, 300))
+
+    told = f"unknown_error: {message.strip()}"
+    row = next(index for index, line in enumerate(narrow) if line.startswith(failed))
+    assert " ".join(line.strip() for line in narrow[row + 1 :]) == told
+    assert max(map(len, narrow)) <= 80
+    assert wide[-1].startswith(failed)
+    assert wide[-1].endswith(told)
+
+
+def test_one_long_name_does_not_move_the_others(sim, on_screen):
+    deployment = sim.add_deployment(metadata={"a_name_that_is_longer_than_half_a_screen": "here"})
+
+    lines = on_screen("deployments", "get", deployment, columns=80).lines
+
+    (name,) = [line for line in lines if line.startswith("name ")]
+    assert "metadata.a_name_that_is_longer_than_half_a_screen  here" in lines
+    assert any(line.startswith(f"id{' ' * (len(name) - len(name.split(maxsplit=1)[1]) - 2)}dep_") for line in lines)
+    assert max(map(len, lines)) <= 80

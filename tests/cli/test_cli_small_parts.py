@@ -12,16 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import DeploymentRun, converter
-from qoder_async.cli.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS, duration, whole_duration
-from qoder_async.cli.command_line import command
+from qoder_async.cli.arguments.moments import read_moment
+from qoder_async.cli.arguments.next_command import command
 from qoder_async.cli.failures import Stop
-from qoder_async.cli.idle import Together
-from qoder_async.cli.layout import lay_out
-from qoder_async.cli.live_line import errors_above
-from qoder_async.cli.moments import read_moment
-from qoder_async.cli.notices import retries_on_stderr
-from qoder_async.cli.text import clean
-from qoder_async.cli.waiting import progress
+from qoder_async.cli.following.waiting import progress
+from qoder_async.cli.show.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS
+from qoder_async.cli.show.idle import Together
+from qoder_async.cli.show.layout import lay_out
+from qoder_async.cli.show.live_line import errors_above
+from qoder_async.cli.show.notices import retries_on_stderr
+from qoder_async.cli.show.text import clean
+from qoder_async.cli.show.words import duration, whole_duration
 
 RUN = {
     "id": "drun_1",

@@ -16,8 +16,8 @@ from cli_support import Screen, run_on_terminal, started
 from rich.cells import cell_len
 from support.clock import START
 
-from qoder_async.cli import stats_sources
-from qoder_async.cli.sparkline import choose_days, sparkline
+from qoder_async.cli.stats import sources as stats_sources
+from qoder_async.cli.stats.sparkline import choose_days, sparkline
 
 LISTS = "GET /deployments/{id}/runs"
 ALWAYS = float("inf")

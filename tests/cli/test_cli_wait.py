@@ -6,10 +6,10 @@ import shlex
 import pytest
 
 from qoder_async import QoderError, RunState
+from qoder_async.cli.arguments.moments import read_duration
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Stop
-from qoder_async.cli.moments import read_duration
-from qoder_async.cli.verdict import verdict
+from qoder_async.cli.following.verdict import verdict
 
 COMPLETED, FAILED, SKIPPED, STOPPED = RunState.COMPLETED, RunState.FAILED, RunState.SKIPPED, RunState.STOPPED
 

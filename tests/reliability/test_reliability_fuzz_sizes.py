@@ -30,7 +30,7 @@ from qoder_async._wire.headers import Redacted, hide_in_bytes
 from qoder_async._wire.ids import check_id
 from qoder_async._wire.query import encode_query
 from qoder_async._wire.retry_after import retry_after
-from qoder_async.cli.text import clean, redact
+from qoder_async.cli.show.text import clean, redact
 from qoder_async.export.read.compressed import gunzip
 from qoder_async.export.read.reading import _batches
 from qoder_async.export.spool import line_of

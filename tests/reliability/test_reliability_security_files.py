@@ -16,7 +16,7 @@ from support.clock import START, FakeClock, use_clock
 
 from qoder_async import AsyncQoder, ExportError, export_runs, sync_runs
 from qoder_async.cli.failures import Stop
-from qoder_async.cli.state_file import StateFile
+from qoder_async.cli.following.state_file import StateFile
 from qoder_async.export.read.reading import read_runs
 from qoder_async.following.watch_state import WatchState
 from qoder_async.simulator import ManualClock, Simulator

@@ -17,7 +17,7 @@ from support.reliability_security import NOT_FOR_SCREENS, served_by
 
 from qoder_async._http.clock import Clock
 from qoder_async.cli import main
-from qoder_async.cli.text import clean
+from qoder_async.cli.show.text import clean
 
 OURS = re.compile(r"\x1b\[[0-9;]*[mK]|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh]|\r|\n")
 """What the program itself sends: colours, an erased line, a line up, the cursor."""

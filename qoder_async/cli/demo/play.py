@@ -15,8 +15,8 @@ from qoder_async.cli.demo.stage import ClaimError, Stage
 from qoder_async.cli.demo.triggers import lost_answer
 from qoder_async.cli.demo.voice import PlainVoice
 from qoder_async.cli.exit_codes import ExitCode
-from qoder_async.cli.notices import silence
-from qoder_async.cli.terminal import is_terminal
+from qoder_async.cli.show.notices import silence
+from qoder_async.cli.show.terminal import is_terminal
 
 if TYPE_CHECKING:
     from qoder_async.cli.demo.voice import Voice

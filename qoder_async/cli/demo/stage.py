@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qoder_async.cli.terminal import is_terminal
-from qoder_async.cli.text import clean
+from qoder_async.cli.show.terminal import is_terminal
+from qoder_async.cli.show.text import clean
 
 if TYPE_CHECKING:
     from qoder_async.cli.demo.voice import Voice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.padding import Padding
 from rich.text import Text
 
-from qoder_async.cli.render import make_console
+from qoder_async.cli.show.render import make_console
 
 if TYPE_CHECKING:
     from qoder_async.cli.demo.voice import Style

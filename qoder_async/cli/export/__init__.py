@@ -1,0 +1,1 @@
+"""``runs export`` and ``runs sync``."""

@@ -1,0 +1,1 @@
+"""Triggering runs, waiting for them and watching them."""

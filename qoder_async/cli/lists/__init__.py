@@ -1,0 +1,1 @@
+"""Lists of deployments and runs, one or many at once."""
