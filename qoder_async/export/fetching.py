@@ -30,7 +30,7 @@ _Come = tuple[str, "Part"]
 
 _SAVED_EVERY = 2.0
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 
 @attrs.define(kw_only=True)

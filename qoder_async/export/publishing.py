@@ -106,7 +106,7 @@ class Publishing:
         self._scope = scope
         self._note_publication = note
         self._is_cancelled = threading.Event()
-        self.rows_written = 0
+        self.rows_written: int = 0
 
     async def run(self, write: Write | None, on_tick: Callable[[], Awaitable[None]]) -> int:
         """Write it, and give it its name.

@@ -29,7 +29,7 @@ class Reporting:
         self._clock = clock
         self._phase_began = clock.now()
         self._told_at = float("-inf")
-        self.rows_before = fetched.rows
+        self.rows_before: int = fetched.rows
 
     async def fetching(self, size: int, *, at_once: bool = False) -> None:
         """Tell how far the fetching is, if that was not told just now.

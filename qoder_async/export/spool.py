@@ -46,8 +46,8 @@ class Spool:
         self._target = target
         self._descriptor: int | None = None
         self._unwritten = bytearray()
-        self.size = size
-        self.is_broken = False
+        self.size: int = size
+        self.is_broken: bool = False
 
     async def open(self) -> None:
         """Open the file, or make it.

@@ -109,8 +109,8 @@ class Statistics:
         self._before = before
         self._tallies = {deployment_id: _Tally() for deployment_id in only}
         self._is_open = not only
-        self.seen = 0
-        self.unreadable = 0
+        self.seen: int = 0
+        self.unreadable: int = 0
 
     def add_deployment(self, deployment_id: str) -> None:
         """Count a deployment, also if it has no runs.

@@ -32,7 +32,7 @@ PAGE_SIZE = 1000
 _REFUSALS = frozenset({400, 404, 410, 422})
 """The statuses with which a service may answer a cursor that it does not know any more."""
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 
 class ListRuns(Protocol):

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _NO_PLACE = frozenset({400, 404, 410, 422})
 """The statuses with which a service may answer the id of a run in the list that it does not know any more."""
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 
 class DeploymentSync:
@@ -87,7 +87,7 @@ class DeploymentSync:
         self._tally = tally
         self._write = write
         self._unfinished = {run.id: run for run in standing.unfinished}
-        self.state = standing.state or State()
+        self.state: State = standing.state or State()
 
     async def run(self) -> None:
         """Bring the deployment up to date.

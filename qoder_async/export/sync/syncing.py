@@ -49,7 +49,7 @@ _LONG_ENOUGH = 1.0
 _UNJUDGED_AT_ONCE = 200
 _MOST_NAMED = 5
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 
 async def sync_runs(

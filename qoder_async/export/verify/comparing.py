@@ -37,7 +37,7 @@ class Comparing:
     def __init__(self, transport: Transport, oddities: Collection[str]) -> None:
         self._transport = transport
         self._oddities = oddities
-        self.requests = 0
+        self.requests: int = 0
 
     def note_request(self) -> None:
         """Count a request."""

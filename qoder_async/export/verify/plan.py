@@ -79,7 +79,7 @@ class FirstLook:
     """
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows: int = 0
         self.oddities: set[str] = set()
         self._times: dict[str, array[int]] = {}
 

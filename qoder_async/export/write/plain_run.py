@@ -17,7 +17,7 @@ Number = Annotated[int, msgspec.Meta(ge=LOWEST, le=HIGHEST)]
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    pass
+    """What is read strictly: a field that is not known makes it no plain run."""
 
 
 class PlainAgent(_Plain):

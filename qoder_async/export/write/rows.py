@@ -52,7 +52,7 @@ class Rows:
     def __init__(self, show: Callable[[datetime], object], *, beside_json: bool = False) -> None:
         self._show = show
         self._beside_json = beside_json
-        self.undecodable = 0
+        self.undecodable: int = 0
 
     def of(self, lines: list[bytes]) -> list[Row]:
         """Make a row of each line.

@@ -26,11 +26,29 @@ _DEFINITIONS += [f"{name} TEXT" for name in (*OUTCOME_COLUMNS, "raw")]
 
 MARKS = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}")
 """What makes a file one of ours."""
+_RESULTS = """
+CREATE VIEW IF NOT EXISTS results AS
+SELECT id, deployment_id, session_id, trigger_type, time,
+    coalesce(status, outcome, CASE
+        WHEN session_id IS NULL AND coalesce(error_type, error_message) IS NOT NULL THEN 'failed'
+    END) AS state,
+    coalesce(completed_at, outcome_at) AS ended_at,
+    coalesce(
+        duration_ms / 1000.0,
+        round(86400 * (julianday(coalesce(completed_at, outcome_at)) - julianday(time)), 3)
+    ) AS seconds,
+    coalesce(error_type, outcome_error_type) AS error_type,
+    coalesce(error_message, outcome_error_message) AS error_message,
+    stop_reason
+FROM runs
+"""
 TABLES = (
     f"CREATE TABLE IF NOT EXISTS runs ({', '.join(_DEFINITIONS)})",
     "CREATE TABLE IF NOT EXISTS info (key TEXT PRIMARY KEY, value TEXT)",
+    _RESULTS,
 )
-"""The tables: ``runs``, a row for each run, and ``info``, whose key ``scope`` says what was exported."""
+"""The tables: ``runs``, a row for each run, ``info``, whose key ``scope`` says what was exported, and the view
+``results``, which says of each run how it went, whichever generation of the service told it."""
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS runs_by_deployment ON runs (deployment_id, time)",
     "CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, time)",

@@ -11,8 +11,8 @@ from qoder_async.export.write.rows import Rows, in_parts
 try:
     import pyarrow as pa
     from pyarrow import parquet
-except ImportError as error:
-    raise missing_extra("pyarrow") from error
+except ImportError as _error:
+    raise missing_extra("pyarrow") from _error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -86,6 +86,53 @@ async def test_what_is_known_of_an_ending_is_in_its_columns(on):
     assert from_seconds(datetime.fromisoformat(text).timestamp()) == ended
 
 
+async def test_the_view_of_results_says_how_each_run_went(on):
+    (dep,) = on.add(0)
+    states = {
+        on.sim.insert_run(dep, state=state, triggered_at=ago(DAY + place)): state
+        for place, state in enumerate(["completed", "failed", "stopped", "no_session", "running"])
+    }
+    await on.sync()
+    before = {states[run]: state for run, state in query(on.path, "SELECT id, state FROM results")}
+    assert before == dict.fromkeys(states.values()) | {"no_session": "failed"}  # that is in its record
+    await on.sync(outcomes=True)
+    found = {states[run]: rest for run, *rest in query(on.path, "SELECT id, state, error_type, seconds FROM results")}
+    assert {state: rest[:2] for state, rest in found.items()} == {
+        "completed": ["completed", None],
+        "failed": ["failed", "unknown_error"],
+        "stopped": ["stopped", None],
+        "no_session": [
+            "failed",
+            on.sim.run(next(iter(run for run in states if states[run] == "no_session")))["error"]["type"],
+        ],
+        "running": [None, None],
+    }
+    for run, state in states.items():
+        number = on.sim._run(run)
+        if state in ("completed", "failed", "stopped"):
+            took = (on.sim._world.table.completed[number] - on.sim._world.table.triggered[number]) / 1e6
+            assert found[state][2] == pytest.approx(took, abs=1.0), state  # a lean run begins at a whole second
+        else:
+            assert found[state][2] is None
+
+
+async def test_the_view_of_results_of_runs_with_a_status(tmp_path):
+    async with stage(tmp_path, "extended") as on:
+        (dep,) = on.add(0)
+        ended = on.sim.insert_run(dep, state="completed", triggered_at=ago(DAY))
+        failed = on.sim.insert_run(dep, state="failed", triggered_at=ago(DAY + 1))
+        skipped = on.sim.insert_run(dep, state="skipped", triggered_at=ago(DAY + 2))
+        await on.sync()
+        rows = {run: rest for run, *rest in query(on.path, "SELECT id, state, ended_at, seconds FROM results")}
+        record = on.sim.run(ended)
+        assert rows[ended][0] == "completed"
+        assert datetime.fromisoformat(rows[ended][1]) == datetime.fromisoformat(record["completed_at"])
+        assert rows[ended][2] == record["duration_ms"] / 1000
+        assert (rows[failed][0], rows[skipped][0]) == ("failed", "skipped")
+        ((error,),) = query(on.path, "SELECT error_message FROM results WHERE id = ?", failed)
+        assert error == on.sim.run(failed)["error"]["message"]
+
+
 # How many requests it takes
 
 
