@@ -44,3 +44,8 @@ class Behaviour:
             timeout=config.get("timeout_ms", self.timeout * 1000) / 1000,
             session_strategy=cas_config.get("session_strategy", self.session_strategy),
         )
+
+
+def span(value: tuple[float, float] | float) -> tuple[float, float]:
+    """Read a range of seconds, or one number for both its ends."""
+    return value if isinstance(value, tuple) else (float(value), float(value))

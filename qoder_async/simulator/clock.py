@@ -15,7 +15,11 @@ class Clock(Protocol):
     """Anything that tells the simulated time."""
 
     def now(self) -> datetime:
-        """Tell the simulated time, aware, never going backwards."""
+        """Tell the simulated time.
+
+        Returns:
+            An aware datetime, which never goes backwards.
+        """
         ...
 
 
@@ -23,7 +27,11 @@ class RealClock:
     """Simulated time is real time."""
 
     def now(self) -> datetime:
-        """Tell the time in UTC."""
+        """Tell the time.
+
+        Returns:
+            The time in UTC.
+        """
         return datetime.now(UTC)
 
 
@@ -46,7 +54,11 @@ class AcceleratedClock:
         self._origin = time.monotonic()
 
     def now(self) -> datetime:
-        """Tell the simulated time in UTC."""
+        """Tell the simulated time.
+
+        Returns:
+            The time in UTC.
+        """
         return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._factor)
 
 
@@ -65,7 +77,11 @@ class ManualClock:
         self._listeners: list[weakref.WeakMethod[Callable[[], object]]] = []
 
     def now(self) -> datetime:
-        """Tell the simulated time in UTC."""
+        """Tell the simulated time.
+
+        Returns:
+            The time in UTC, the same until it is advanced.
+        """
         return self._now
 
     def advance(self, seconds: float) -> datetime:

@@ -39,6 +39,9 @@ class CronError(ValueError):
     Args:
         field: What is wrong: ``expression`` or ``timezone``.
         message: Why.
+
+    Attributes:
+        field: What is wrong, as it was given.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -69,7 +72,14 @@ class Cron:
     zone: tzinfo
 
     def matches_day(self, moment: datetime) -> bool:
-        """Whether the schedule fires at all on the date of a local time."""
+        """Whether the schedule fires at all on the date of a local time.
+
+        Args:
+            moment: The local time.
+
+        Returns:
+            True where the date fits, at whatever time of the day.
+        """
         if moment.month not in self.months:
             return False
         in_month = moment.day in self.days
@@ -139,7 +149,6 @@ class Cron:
         return found
 
 
-@lru_cache(maxsize=1024)
 def parse_cron(expression: str, timezone: str) -> Cron:
     """Read a cron expression.
 
@@ -153,6 +162,11 @@ def parse_cron(expression: str, timezone: str) -> Cron:
     Raises:
         CronError: If either cannot be read.
     """
+    return _parse(expression, timezone)
+
+
+@lru_cache(maxsize=1024)
+def _parse(expression: str, timezone: str) -> Cron:
     fields = expression.split()
     if len(fields) != 5:
         raise CronError("expression", f"a cron expression has 5 fields, got {len(fields)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,6 +13,7 @@ from qoder_async.simulator.instants import SECOND, to_datetime, to_us, whole_sec
 
 if TYPE_CHECKING:
     from qoder_async.simulator.behaviour import Behaviour
+    from qoder_async.simulator.run_states import RunState
 
 
 @attrs.define
@@ -42,6 +44,7 @@ class Deployment:
         stats: Counters.
         active: Runs that are pending or running.
         runs: Its runs.
+        planned: How its next runs shall go, the next one first.
         schedule_version: Goes up whenever what is planned no longer holds.
         shared_session: Number of the session its runs share, where they do.
         raw: The record on the wire, where it has been rendered.
@@ -62,6 +65,7 @@ class Deployment:
     stats: Stats = attrs.field(factory=Stats)
     active: int = 0
     runs: Book = attrs.field(factory=Book)
+    planned: deque[RunState] = attrs.field(factory=deque)
     schedule_version: int = 0
     shared_session: int | None = None
     raw: bytes | None = attrs.field(default=None, init=False)

@@ -71,6 +71,9 @@ class Fault:
         kind: What it does.
         details: How it does it.
         after_commit: Whether the request takes effect before the fault hits the answer.
+
+    Attributes:
+        hits: How many requests it has hit.
     """
 
     kind: FaultKind
@@ -97,7 +100,15 @@ class Fault:
         self._owner.discard(self)
 
     def strikes(self, request: RecordedRequest, mint: Mint) -> bool:
-        """Look at a request, and say whether the fault wants to hit it."""
+        """Look at a request, and say whether the fault wants to hit it.
+
+        Args:
+            request: The request.
+            mint: Draws the shares.
+
+        Returns:
+            Whether it does; a request that fits its conditions is counted either way.
+        """
         if not self._matches(request):
             return False
         self._seen += 1
@@ -182,12 +193,16 @@ class Faults:
         self._faults.clear()
 
     def discard(self, fault: Fault) -> None:
-        """End one fault, if it is set up."""
+        """End one fault, if it is set up.
+
+        Args:
+            fault: The fault.
+        """
         if fault in self._faults:
             self._faults.remove(fault)
 
     def strike(self, request: RecordedRequest) -> Fault | None:
-        """Find the fault that hits a request: the first that wants to. Every fault counts the request.
+        """Find the fault that hits a request: the first that wants to; every fault counts the request.
 
         Args:
             request: The request.

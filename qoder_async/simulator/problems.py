@@ -25,6 +25,11 @@ class ProblemError(Exception):
         status: The HTTP status.
         message: What is wrong, for people.
         param: Which parameter or field is wrong.
+
+    Attributes:
+        status: The HTTP status.
+        message: What is wrong.
+        param: Which parameter or field is wrong, None where it is none of them.
     """
 
     def __init__(self, status: int, message: str, param: str | None = None) -> None:

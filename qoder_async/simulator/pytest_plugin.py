@@ -1,12 +1,12 @@
 """The pytest fixture ``qoder_simulator``: a started simulator for each test that asks for it.
 
-``@pytest.mark.qoder_simulator(shape="lean", ...)`` passes arguments on to ``Simulator``. The simulator
-itself is imported only when a test asks for it.
+``@pytest.mark.qoder_simulator(shape="lean", ...)`` passes arguments on to ``Simulator``; those of a module, a class
+and a test add up, and the closest wins. The simulator itself is imported only when a test asks for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,8 +33,10 @@ else:
         """A started simulator, set up by the marker of the same name."""
         from qoder_async.simulator.simulator import Simulator  # noqa: PLC0415 - pytest loads this plugin in every run
 
-        marker = request.node.get_closest_marker("qoder_simulator")
-        async with Simulator(**(marker.kwargs if marker else {})) as simulator:
+        settings: dict[str, Any] = {}
+        for marker in request.node.iter_markers("qoder_simulator"):  # the closest first
+            settings = {**marker.kwargs, **settings}
+        async with Simulator(**settings) as simulator:
             yield simulator
 
 

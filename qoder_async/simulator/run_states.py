@@ -20,3 +20,21 @@ ENDINGS = {
 }
 GOING_ON = {"pending": Status.PENDING, "running": Status.RUNNING}
 STATES = frozenset({*GOING_ON, *ENDINGS})
+
+
+def check_plan(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
+    """Check how runs are planned to go.
+
+    Args:
+        states: The words.
+
+    Returns:
+        The words.
+
+    Raises:
+        ValueError: If one of them is neither an ending nor ``running``.
+    """
+    for state in states:
+        if state != "running" and state not in ENDINGS:
+            raise ValueError(f"a run can be planned as {', '.join(ENDINGS)} or running, got {state!r}")
+    return states

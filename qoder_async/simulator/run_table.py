@@ -88,17 +88,17 @@ class RunTable:
     """
 
     def __init__(self) -> None:
-        self.triggered = array("q")
-        self.created = array("q")
-        self.started = array("q")
-        self.completed = array("q")
-        self.deployment = array("l")
-        self.agent = array("l")
-        self.session = array("q")
-        self.status = bytearray()
-        self.trigger = bytearray()
-        self.attempt = array("l")
-        self.outcome = bytearray()
+        self.triggered: array[int] = array("q")
+        self.created: array[int] = array("q")
+        self.started: array[int] = array("q")
+        self.completed: array[int] = array("q")
+        self.deployment: array[int] = array("l")
+        self.agent: array[int] = array("l")
+        self.session: array[int] = array("q")
+        self.status: bytearray = bytearray()
+        self.trigger: bytearray = bytearray()
+        self.attempt: array[int] = array("l")
+        self.outcome: bytearray = bytearray()
         self.raw: list[bytes | None] = []
         self.errors: dict[int, dict[str, Any]] = {}
         self.stop_reasons: dict[int, str] = {}

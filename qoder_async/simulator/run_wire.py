@@ -34,7 +34,7 @@ _STATUSES = tuple(status.name.lower() for status in Status)
 _TRIGGERS = tuple(trigger.name.lower() for trigger in Trigger)
 _NANOS = 1
 # Plain numbers: looking a member up in its enum costs as much as a field of a record.
-_PENDING, _, _COMPLETED, _FAILED, _SKIPPED = (int(status) for status in Status)
+_PENDING, _RUNNING, _COMPLETED, _FAILED, _SKIPPED = (int(status) for status in Status)
 _SCHEDULE = int(Trigger.SCHEDULE)
 
 

@@ -48,6 +48,10 @@ class Simulator(Steering):
         rate_limit: A strict window; None: no limit.
         keep_requests: How many requests are remembered.
 
+    Attributes:
+        faults: What goes wrong on demand: ``sim.faults.add(…)``.
+        requests: The requests that came, for assertions.
+
     Raises:
         ValueError: If a setting is none of those that are allowed, if the host is empty, which would mean every
             address, or if it is not loopback and ``allow_remote`` is false.
@@ -87,8 +91,8 @@ class Simulator(Steering):
         self._host = host
         self._port = port
         self._bound: int | None = None
-        self.faults = Faults(self._world.mint)
-        self.requests = RequestLog(keep_requests)
+        self.faults: Faults = Faults(self._world.mint)
+        self.requests: RequestLog = RequestLog(keep_requests)
         page_size = _MAX_PAGE_SIZE[shape] if max_page_size is None else max_page_size
         service = Service(self._world, Settings(token, next_page, page_size, ignore_filters))
         self._gateway = Gateway(service, self.faults, self.requests, rate_limit, latency)
@@ -141,7 +145,11 @@ class Simulator(Steering):
     # Looking at it
 
     def deployment_ids(self) -> list[str]:
-        """The identifiers of all deployments, archived ones included, newest first."""
+        """The identifiers of all deployments, archived ones included, newest first.
+
+        Returns:
+            The identifiers.
+        """
         return [self._world.deployments[number].id for number in reversed(self._world.deployment_book.numbers())]
 
     def run_ids(self, deployment_id: str | None = None) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from qoder_async.simulator import editing, population
-from qoder_async.simulator.behaviour import Behaviour
+from qoder_async.simulator.behaviour import Behaviour, span
 from qoder_async.simulator.deployment_rules import creation
 from qoder_async.simulator.history import History, add_history
 from qoder_async.simulator.instants import from_seconds, to_us
-from qoder_async.simulator.run_states import STATES
+from qoder_async.simulator.run_states import STATES, check_plan
 from qoder_async.simulator.world import World
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ class Steering:
             max_concurrent=max_concurrent,
             max_retries=max_retries,
             timeout=timeout,
-            run_duration=_span(run_duration),
+            run_duration=span(run_duration),
             failure_rate=failure_rate,
             stop_rate=stop_rate,
             no_session_rate=no_session_rate,
-            start_delay=None if start_delay is None else _span(start_delay),
+            start_delay=None if start_delay is None else span(start_delay),
             session_strategy=session_strategy,
         )
         created = None if created_at is None else to_us(created_at)
@@ -180,7 +180,7 @@ class Steering:
             state=state,
             trigger=trigger,
             created_after=from_seconds(created_after),
-            duration=_span(run_duration),
+            duration=span(run_duration),
             now=now,
         )
         numbers = add_history(self._world, deployment, history)
@@ -263,6 +263,22 @@ class Steering:
         return made
 
     # Changing it
+
+    def plan_runs(self, deployment_id: str, *states: RunState) -> None:
+        """Say how the next runs of a deployment go, one after the other; later ones go as the deployment does.
+
+        A run that is skipped, as too many are running, uses up nothing of the plan.
+
+        Args:
+            deployment_id: Whose runs.
+            states: How each ends, or ``running`` for one that goes on until it is changed by hand.
+
+        Raises:
+            KeyError: If there is no such deployment.
+            ValueError: If a run cannot be planned so.
+        """
+        self._settle()
+        self._deployment(deployment_id).planned.extend(check_plan(states))
 
     def set_run(
         self,
@@ -373,10 +389,6 @@ class Steering:
         if number is None:
             raise KeyError(session_id)
         return number
-
-
-def _span(value: tuple[float, float] | float) -> tuple[float, float]:
-    return value if isinstance(value, tuple) else (float(value), float(value))
 
 
 def _schedule(schedule: str | Mapping[str, str] | None, timezone: str) -> dict[str, str] | None:

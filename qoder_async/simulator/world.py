@@ -6,11 +6,12 @@ that has fallen due since the last look happen, in order of time.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from qoder_async.simulator.agenda import Agenda, Due, Entry
 from qoder_async.simulator.book import Book
-from qoder_async.simulator.chances import draw_delay, draw_duration, draw_outcome
+from qoder_async.simulator.chances import draw_course, draw_delay
 from qoder_async.simulator.deployments import Deployment
 from qoder_async.simulator.ids import Mint
 from qoder_async.simulator.instants import from_seconds, to_us, whole_second
@@ -39,16 +40,16 @@ class World:
 
     def __init__(self, shape: Shape, seed: int, clock: Clock, visibility_delay: float) -> None:
         self.shape: Shape = shape
-        self.mint = Mint(seed)
-        self.table = RunTable()
-        self.writer = RunWriter(shape, self.table, self.mint)
-        self.sessions = Sessions(shape, self.table, self.writer, self.mint)
+        self.mint: Mint = Mint(seed)
+        self.table: RunTable = RunTable()
+        self.writer: RunWriter = RunWriter(shape, self.table, self.mint)
+        self.sessions: Sessions = Sessions(shape, self.table, self.writer, self.mint)
         self.deployments: list[Deployment] = []
-        self.deployment_book = Book()
-        self.run_book = Book()
-        self.created_lag = (0, 0)
+        self.deployment_book: Book = Book()
+        self.run_book: Book = Book()
+        self.created_lag: tuple[int, int] = (0, 0)
         self._clock = clock
-        self.visibility_delay = from_seconds(visibility_delay)
+        self.visibility_delay: int = from_seconds(visibility_delay)
         self._agenda = Agenda()
 
     def settle(self) -> int:
@@ -167,19 +168,17 @@ class World:
         """
         number, behaviour = len(self.table), deployment.behaviour
         is_full = deployment.active >= behaviour.max_concurrent
-        outcome = Outcome.SKIPPED if is_full else draw_outcome(self.mint, behaviour, number)
+        outcome, duration = (Outcome.SKIPPED, 0.0) if is_full else self._course(deployment, number)
         started, completed, status, session = NEVER, at, outcome.status, NEVER
         if outcome.starts_session:
             delay = draw_delay(self.mint, behaviour, trigger, number)
-            duration = draw_duration(self.mint, behaviour, number)
-            if duration > behaviour.timeout:
-                outcome, duration = Outcome.TIMED_OUT, behaviour.timeout
             started = at + delay
-            completed = started + from_seconds(duration)
+            completed = NEVER if duration == inf else started + from_seconds(duration)
             status = Status.PENDING if delay else Status.RUNNING
             session = self._session_for(deployment, number)
             self._agenda.enter(started, Due.START, number, started)
-            self._agenda.enter(completed, Due.END, number, completed)
+            if completed != NEVER:
+                self._agenda.enter(completed, Due.END, number, completed)
         self.table.append(
             triggered=at,
             created=self.created(at),
@@ -199,6 +198,10 @@ class World:
         if status.is_final:
             self._count_end(deployment, outcome)
         return number
+
+    def _course(self, deployment: Deployment, number: int) -> tuple[Outcome, float]:
+        planned = deployment.planned.popleft() if deployment.planned else None
+        return draw_course(self.mint, deployment.behaviour, number, planned)
 
     def created(self, at: int) -> int:
         """When the record of a run is said to have been made: whole seconds in the lean shape."""

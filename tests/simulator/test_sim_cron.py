@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoder_async.simulator import CronError, Simulator, parse_cron
+from qoder_async.simulator import CronError, Simulator, cron, parse_cron
 
 
 def utc(text: str) -> datetime:
@@ -166,7 +166,7 @@ def test_utc_needs_no_time_zone_database(monkeypatch):
         raise ZoneInfoNotFoundError(name)
 
     monkeypatch.setattr("qoder_async.simulator.cron.ZoneInfo", missing)
-    parse_cron.cache_clear()
+    cron._parse.cache_clear()
     assert parse_cron("0 9 * * *", "UTC").next_after(utc("2026-11-20 09:30")) == utc("2026-11-21 09:00")
     with pytest.raises(CronError, match="tzdata"):
         parse_cron("0 9 * * *", "Europe/Paris")
@@ -174,4 +174,4 @@ def test_utc_needs_no_time_zone_database(monkeypatch):
     assert worlds[0].populate(20, 10) == worlds[1].populate(20, 10)
     schedules = [worlds[0].deployment(deployment)["schedule"] for deployment in worlds[0].deployment_ids()]
     assert {schedule["timezone"] for schedule in schedules if schedule} == {"UTC"}
-    parse_cron.cache_clear()
+    cron._parse.cache_clear()

@@ -46,6 +46,30 @@ def test_the_fixture(tmp_path, mode):
     assert "2 passed" in result.stdout, result.stdout + result.stderr
 
 
+ADDED_UP = """
+import aiohttp
+import pytest
+
+pytestmark = pytest.mark.qoder_simulator(shape="lean", token="pt-module")
+
+@pytest.mark.qoder_simulator(token="pt-test", seed=3)
+async def test_it(qoder_simulator):
+    assert qoder_simulator.shape == "lean"
+    headers = {"Authorization": "Bearer pt-test"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.get(qoder_simulator.url + "/deployments") as answer:
+            assert answer.status == 200
+
+async def test_its_neighbour(qoder_simulator):
+    assert qoder_simulator.shape == "lean"
+"""
+
+
+def test_markers_add_up(tmp_path):
+    result = run_pytest(tmp_path, "--asyncio-mode=auto", source=ADDED_UP)
+    assert "2 passed" in result.stdout, result.stdout + result.stderr
+
+
 WITHOUT = """
 import sys
 sys.modules["pytest_asyncio"] = None
