@@ -18,6 +18,7 @@ class Record(Model, frozen=True, kw_only=True, eq=False):
     """A thing the service keeps under an id.
 
     Attributes:
+        id: The thing's id.
         raw: The exact JSON bytes the service sent for this record; empty for one that was built by hand. It
             is outside of equality and `repr`, and no field: a key `raw` in the JSON is an extra.
         extra: What the JSON has and the model does not know, by its key.

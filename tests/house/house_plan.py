@@ -31,9 +31,14 @@ PART_OF = (
     | dict.fromkeys(("_window_walks", "_windows"), "history")
 )
 """Private modules that are part of another."""
-APART = {"concurrency": set(), "simulator": set(), "_version": set()}
-"""Parts that import nothing else of the library, and that any part may import but for the exceptions below."""
-ONLY_FOR = {"simulator": {"cli"}, "": {"cli"}}
+APART = {
+    "concurrency": set(),
+    "simulator": set(),
+    "_version": set(),
+    "telemetry": {"_http", "_wire", "errors", "_version"},
+}
+"""Parts beside the layers and what each imports; any part may import them but for the exceptions below."""
+ONLY_FOR = {"simulator": {"cli"}, "telemetry": set(), "": {"cli"}}
 """Parts that only some parts may import; the empty one is the package's own face, ``from qoder_async import …``."""
 
 

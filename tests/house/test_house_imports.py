@@ -96,7 +96,7 @@ def test_nothing_else_is_needed_than_the_dependencies():
 @pytest.mark.parametrize("name", sorted(OPTIONAL - {"pytest", "pytest_asyncio"}))
 def test_extras_are_imported_by_the_parts_that_need_them_only(name):
     users = {part_of(name_of(path)) for path in MODULES if name in foreign_imports(path)}
-    assert users <= {"cli", "export", "_http"}
+    assert users <= {"cli", "export", "telemetry", "_http"}
 
 
 def test_importing_the_library_loads_neither_converter_nor_simulator_nor_exports_nor_any_extra():

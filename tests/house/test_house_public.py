@@ -10,7 +10,7 @@ import pytest
 from house_plan import MODULES, OPTIONAL, ROOT, name_of
 
 import qoder_async
-from qoder_async import errors, models, paging
+from qoder_async import errors, models, paging, simulator
 
 LONGEST = 400
 DESIGN = [
@@ -85,9 +85,14 @@ def test_every_name_that_is_bound_is_public_or_private_on_purpose():
     assert set(_imported(tree.body)) == set(qoder_async.__all__) - {"converter", *qoder_async._LATE}
 
 
+def _for_checkers(tree: ast.Module) -> ast.If:
+    """The part of a module that only type checkers read."""
+    return next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+
+
 def test_type_checkers_see_the_names_that_come_late_where_they_come_from():
     tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
-    (for_checkers,) = (node for node in tree.body if isinstance(node, ast.If))
+    for_checkers = _for_checkers(tree)
     assert _imported(for_checkers.body) == qoder_async._LATE
     assert set(qoder_async._LATE) < set(qoder_async.__all__)
 
@@ -97,10 +102,24 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         qoder_async.run_faster  # noqa: B018
 
 
-@pytest.mark.parametrize("module", [errors, models, paging], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [errors, models, paging, simulator], ids=lambda module: module.__name__)
 def test_the_parts_agree_with_their_all(module):
-    assert list(module.__all__) == sorted(module.__all__)
+    assert list(module.__all__) == sorted(set(module.__all__))
     assert all(hasattr(module, name) for name in module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_every_name_of_the_models_is_exported_and_no_other():
+    tree = ast.parse((ROOT / "models" / "__init__.py").read_text("utf-8"))
+    assert sorted(_imported(tree.body)) == list(models.__all__)
+
+
+def test_the_simulator_says_the_same_to_type_checkers_and_to_programs():
+    tree = ast.parse((ROOT / "simulator" / "__init__.py").read_text("utf-8"))
+    for_checkers = _for_checkers(tree)
+    homes = {name: f"qoder_async.simulator.{home}" for name, home in simulator._HOMES.items()}
+    assert _imported(for_checkers.body) == homes
+    assert list(homes) == list(simulator.__all__)
 
 
 def test_every_exception_is_public_and_of_the_library():
