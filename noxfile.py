@@ -19,6 +19,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = nox.project.python_versions(PROJECT)
+PACKAGE = "qoder_async"
+EVERY_EXTRA = ",".join(PROJECT["project"]["optional-dependencies"])
 
 
 def find_python(version: str) -> Path | None:
@@ -72,6 +74,11 @@ def install_project(session: nox.Session, *extra: str, extras: str = "cli") -> N
     session.install(*fresh, f".[{extras}]" if extras else ".", *extra)
 
 
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 LONG = (
     "--ignore=tests/reliability",
     "--ignore-glob=*/packaging/test_benchmark*",
@@ -102,10 +109,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check types: the package and the examples with mypy, the public surface with pyright too."""
-    install_project(session, *requirements("test", "types"))
+    """Check types: the package, the examples and what users may and must not write, with mypy and pyright.
+
+    pyright also asks whether every public name has a type that no checker needs to guess.
+    """
+    install_project(session, *requirements("test", "types"), extras=EVERY_EXTRA)
     session.run("mypy")
-    session.run("mypy", "tests/typing/api.py", "examples")
+    session.run("mypy", "tests/typing", "examples")
     try:  # pyright needs node, which is not to be had everywhere
         session.install(*requirements("pyright"))
         session.run("pyright", "--version")
@@ -113,6 +123,8 @@ def types(session: nox.Session) -> None:
         session.warn("pyright or its node could not be had here: only mypy ran")
     else:
         session.run("pyright")
+        # Of the installed package, not of the checkout: pyright looks there first.
+        session.run("pyright", "--verifytypes", PACKAGE, "--ignoreexternal")
 
 
 @nox.session(python=PYTHONS)
@@ -121,6 +133,14 @@ def tests(session: nox.Session) -> None:
     install_project(session, *requirements("test"))
     left_out = {OLDEST: LONG, NEWEST: ()}.get(str(session.python), LONG + OUTSIDE)
     run_tests(session, *(() if session.posargs else left_out))
+
+
+@nox.session(python=False)
+def dev(session: nox.Session) -> None:
+    """Make .venv for editors and single tests: the checkout itself with all extras, and the tools."""
+    session.run(str(find_python(NEWEST) or "python"), "-m", "venv", ".venv", external=True)
+    needed = [*requirements("test", "lint", "types"), "-e", f".[{EVERY_EXTRA}]"]
+    session.run(str(python_of(Path(".venv"))), "-m", "pip", "install", "--quiet", *needed, external=True)
 
 
 @nox.session(python=NEWEST)
@@ -135,9 +155,40 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def floors(session: nox.Session) -> None:
-    """Run the tests with the oldest dependencies that pyproject.toml allows."""
-    install_project(session, *requirements("test"), "-c", "tests/floors.txt")
+    """Run the tests with the oldest dependencies that pyproject.toml allows, those of all extras among them."""
+    install_project(session, *requirements("test"), "-c", "tests/floors.txt", extras=EVERY_EXTRA)
     run_tests(session)
+
+
+@nox.session(python=OLDEST, reuse_venv=False)  # pip would keep an earlier wheel of the same version
+def package(session: nox.Session) -> None:
+    """Build what is uploaded into dist/, look at it, and try the wheel alone and the tests of the source.
+
+    What follows `--` goes to pytest, in place of the quick part of the tests.
+    """
+    session.install(*requirements("package"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist")  # the wheel is made from the source distribution
+    (wheel,), (source,) = Path("dist").glob("*.whl"), Path("dist").glob("*.tar.gz")
+    session.run("twine", "check", "--strict", str(wheel), str(source))
+    folder = Path(session.create_tmp()).resolve()
+    for extra in ("", "cli"):
+        try_wheel(session, wheel.resolve(), folder / (extra or "bare"), extra)
+    session.install(f"{wheel}[cli]", *requirements("test"))
+    shutil.unpack_archive(source, folder, filter="data")
+    quick = () if session.posargs else ("-q", "tests/house", "tests/models", "tests/paging")
+    with session.chdir(folder / source.name.removesuffix(".tar.gz")):
+        run_tests(session, *quick)
+
+
+def try_wheel(session: nox.Session, wheel: Path, folder: Path, extra: str) -> None:
+    """Install the wheel where nothing else is, and use it."""
+    script = Path("tests/packaging/wheel_smoke.py").resolve()
+    python = str(python_of(folder))
+    session.run("python", "-m", "venv", "--clear", str(folder))
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]" if extra else str(wheel), external=True)
+    with session.chdir(folder):
+        session.run(python, "-I", str(script), *([extra] if extra else []), external=True)
 
 
 @nox.session(python=NEWEST)
@@ -165,7 +216,7 @@ def soak(session: nox.Session) -> None:
 
     Half an hour of watching, about two minutes for the others; `-- watching --seconds 180` is shorter.
     """
-    install_project(session, extras="")
+    install_project(session, *requirements("compare"), extras="")
     session.run("python", "-m", "benchmarks.soak", *session.posargs)
 
 
@@ -183,10 +234,27 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def docs(session: nox.Session) -> None:
+    """Build the docs into docs/_build/html, with warnings as errors; the notebook runs. Nothing is fetched."""
+    install_project(session, *requirements("docs"), extras="cli,parquet,otel")
+    options = ["-W", "--keep-going", "-n", "-E", *session.posargs]
+    session.run("sphinx-build", *options, "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session(python=NEWEST)
 def audit(session: nox.Session) -> None:
-    """Look up known weaknesses of what is installed with all extras; what follows `--` goes to pip-audit."""
+    """Look up known weaknesses of what all extras install; what follows `--` goes to pip-audit.
+
+    It fails, too, where one of them cannot be looked up.
+    """
     install_project(session, *requirements("audit"), extras="cli,parquet,zstd,otel,speedups")
-    session.run("pip-audit", "--local", *session.posargs)
+    # The project itself is left out: no index may know it, and --strict would fail for that.
+    code = "import importlib.metadata as m; print(*{f'{d.name}=={d.version}' for d in m.distributions()}, sep='\\n')"
+    found = session.run("python", "-c", code, silent=True) or ""
+    others = [line for line in sorted(found.splitlines()) if not line.startswith(PROJECT["project"]["name"])]
+    installed = Path(session.create_tmp()) / "installed.txt"
+    installed.write_text("\n".join(others), "utf-8")
+    session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", str(installed), *session.posargs)
 
 
 @nox.session(python=NEWEST)

@@ -1,22 +1,17 @@
 """Every example of the README and of the docstrings runs, against the simulator."""
 
-import ast
-import asyncio
 import inspect
 import pkgutil
 import re
 import sqlite3
 import textwrap
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.doc_runs import busy, execute, with_real_ids
 
 import qoder_async
-from qoder_async import AsyncQoder
-from qoder_async.simulator import AcceleratedClock, Simulator
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
@@ -43,44 +38,6 @@ def documented() -> dict[str, str]:
                 for number, body in enumerate(blocks(inspect.getdoc(member) or "")):
                     found[f"{info.name}.{label}-{number}"] = body
     return found
-
-
-async def execute(code: str, names: dict[str, Any]) -> None:
-    compiled = compile(code, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(compiled, names)
-    if inspect.iscoroutine(result):
-        await result
-
-
-@pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A service with a deployment of 250 runs, found through the environment; files go to an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    async with Simulator(shape="extended", seed=7, clock=AcceleratedClock(600)) as sim:
-        deployment = sim.add_deployment(name="nightly", max_concurrent=100)
-        sim.add_runs(deployment, 250)
-        monkeypatch.setenv("QODER_BASE_URL", sim.url)
-        monkeypatch.setenv("QODER_ACCESS_TOKEN", "pt-example")
-        async with AsyncQoder() as qoder:
-            public = {name: getattr(qoder_async, name) for name in qoder_async.__all__}
-            yield sim, deployment, public | {"Simulator": Simulator, "qoder": qoder}
-
-
-@asynccontextmanager
-async def busy(sim: Simulator, deployment: str, code: str) -> AsyncGenerator[None]:
-    """Let runs come and fail while somebody watches."""
-
-    async def work() -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            sim.insert_run(deployment, state="failed")
-
-    worker = asyncio.create_task(work()) if "runs.watch(" in code else None
-    try:
-        yield
-    finally:
-        if worker is not None:
-            worker.cancel()
 
 
 async def test_readme(world, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,10 +74,11 @@ def assert_queries_answer(file: Path, deployment: str) -> None:
             connection.execute(query).fetchall() for query in queries if query.strip()
         )
         whole = connection.execute(
-            "SELECT count(*), sum(status = 'completed'), sum(status = 'failed') FROM runs"
+            "SELECT count(*), sum(status = 'completed'), sum(status = 'failed'), max(duration_ms) / 1000.0 FROM runs"
         ).fetchone()
-    ((name, runs, success),) = by_deployment
+    ((name, runs, success, longest),) = by_deployment
     assert (name, runs) == (deployment, whole[0])
+    assert longest == pytest.approx(whole[3])
     assert success == pytest.approx(whole[1] / whole[0])
     assert sum(failed for _, failed in failed_by_day) == whole[2] > 0
     assert len(newest_errors) == 10
@@ -138,7 +96,7 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 async def test_docstring(name: str, world) -> None:
     sim, deployment, names = world
-    code = EXAMPLES[name].replace("dep_…", deployment).replace("drun_…", sim.run_ids(deployment)[0])
+    code = with_real_ids(EXAMPLES[name], sim, deployment)
     sim.requests.clear()
     if "/agents" in code:
         # The simulator has no agents; any endpoint shows the call.

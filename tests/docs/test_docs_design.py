@@ -1,0 +1,32 @@
+"""The page about the design draws the house as it is."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import qoder_async
+
+ROOT = Path(__file__).parents[2]
+NAME = re.compile(r'<text class="name[ mid]*" x="([\d.]+)" y="([\d.]+)">(\w+)</text>')
+
+
+def test_the_drawing_has_the_layers_that_the_imports_are_held_to() -> None:
+    plan = runpy.run_path(str(ROOT / "tests" / "house" / "house_plan.py"))
+    names = NAME.findall((ROOT / "docs" / "_static" / "house.svg").read_text("utf-8"))
+    heights: dict[float, set[str]] = {}
+    for _, y, name in names:
+        if name not in plan["APART"]:
+            # The name of a box that fills its row stands a little lower than those that share one.
+            heights.setdefault(float(y) // 52, set()).add(name)
+    assert [heights[height] for height in sorted(heights)] == plan["LAYERS"]
+    assert {name for *_, name in names} & set(plan["APART"]) == set(plan["APART"]) - {"_version"}
+
+
+def test_every_module_it_names_is_there() -> None:
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    package = Path(qoder_async.__file__).parent
+    named = set(re.findall(r"`([\w/]+\.py)`", text)) | set(re.findall(r"`((?:\w+/)+)`", text)) - {"examples/"}
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not (package / name).exists()] == []
