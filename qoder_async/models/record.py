@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import attrs
 import msgspec
@@ -45,6 +45,10 @@ class Record(Model, frozen=True, kw_only=True, eq=False):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        # msgspec's own would keep the bytes, which do not say what is changed.
+        return attrs.evolve(self, **changes)  # type: ignore[misc]
 
     def _to_show(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in super()._to_show() if value is not None]

@@ -53,6 +53,12 @@ def test_attrs_evolves_a_record_and_what_came_is_not_what_it_is_now(run: Deploym
     assert changed.raw == b""
 
 
+def test_copy_replace_does_not_keep_the_bytes_either(run: DeploymentRun) -> None:
+    changed = run.__replace__(session_id="sess_other")
+    assert (changed.id, changed.session_id, changed.raw) == (run.id, "sess_other", b"")
+    assert copy.copy(run).raw == run.raw
+
+
 def test_attrs_makes_a_dict_of_a_record(run: DeploymentRun) -> None:
     as_dict = attrs.asdict(run)
     assert as_dict["agent"] == {"id": run.agent.id, "version": run.agent.version, "type": "agent"}
