@@ -182,14 +182,16 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        value = getattr(import_module(_LATE[name]), name)
-    elif name == "converter":
-        from qoder_async._wire.converter import get_converter  # noqa: PLC0415
+if not TYPE_CHECKING:  # which would take any name for one that this gives
 
-        value = get_converter()
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name in _LATE:
+            value = getattr(import_module(_LATE[name]), name)
+        elif name == "converter":
+            from qoder_async._wire.converter import get_converter  # noqa: PLC0415
+
+            value = get_converter()
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value

@@ -16,6 +16,7 @@ from qoder_async._http.connections import Connections
 from qoder_async._http.pacing import Pacing
 from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.response import Response
+from qoder_async._http.telemetry import Telemetry
 from qoder_async._http.tokens import TokenProvider, Tokens, TokenSource, seal_source
 from qoder_async._http.traits import Traits
 from qoder_async._http.transport import Settings, Transport
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from qoder_async._http.attempt import AttemptHook
     from qoder_async._http.exchange import Answer
+    from qoder_async.telemetry import OpenTelemetry
 
 __all__ = ["AsyncQoder"]
 
@@ -69,6 +71,7 @@ class ClientChanges(TypedDict, total=False):
     workspace_id: str | None
     headers: Mapping[str, str] | None
     on_attempt: AttemptHook | None
+    telemetry: OpenTelemetry | None
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +88,7 @@ class _Options:
     workspace_id: str | None
     headers: Mapping[str, Redacted | Unfit] = attrs.field(repr=False)
     on_attempt: AttemptHook | None
+    telemetry: Telemetry | None
 
     def settings(self, tokens: Tokens) -> Settings:
         """Check what is not checked yet."""
@@ -96,6 +100,7 @@ class _Options:
             retry=_check_type(self.retry, RetryPolicy, "retry"),
             max_body=whole_number(self.max_body, "max_body", minimum=1),
             on_attempt=_check_hook(self.on_attempt),
+            telemetry=_check_telemetry(self.telemetry),
         )
 
     def pacing(self, clock: Clock) -> Pacing:
@@ -127,6 +132,7 @@ class AsyncQoder:
         workspace_id: Sent as ``qoder-workspace-id``.
         headers: Sent with every request.
         on_attempt: A plain function that is told of every attempt.
+        telemetry: An ``OpenTelemetry()`` of ``qoder_async.telemetry``, for a span of every call, and metrics.
 
     Attributes:
         deployments: The deployments of the account.
@@ -164,6 +170,7 @@ class AsyncQoder:
         workspace_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         on_attempt: AttemptHook | None = None,
+        telemetry: OpenTelemetry | None = None,
     ) -> None:
         source = _token_from_environment() if token is None else seal_source(token)
         sealed_headers = seal_headers(headers)
@@ -180,6 +187,7 @@ class AsyncQoder:
             workspace_id=workspace_id,
             headers=sealed_headers,
             on_attempt=on_attempt,
+            telemetry=telemetry,
         )
         settings = options.settings(Tokens(options.token))
         connections = Connections(
@@ -234,8 +242,8 @@ class AsyncQoder:
 
         Args:
             **changes: ``token``, ``base_url``, ``timeout``, ``retry``, ``pace``, ``max_body``, ``allow_insecure``,
-                ``workspace_id``, ``headers`` or ``on_attempt``, as in the constructor. A new ``pace`` counts by itself;
-                otherwise both clients keep to the same one.
+                ``workspace_id``, ``headers``, ``on_attempt`` or ``telemetry``, as in the constructor. A new ``pace``
+                counts by itself; otherwise both clients keep to the same one.
 
         Returns:
             The other client. It ends with this one at the latest.
@@ -346,3 +354,10 @@ def _check_hook(hook: AttemptHook | None) -> AttemptHook | None:
     if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
         raise ConfigurationError(f"on_attempt must be a plain function, not an async one, got {hook!r}")
     return hook
+
+
+def _check_telemetry(telemetry: Telemetry | None) -> Telemetry | None:
+    # A class has the methods of its instances, too.
+    if telemetry is None or (isinstance(telemetry, Telemetry) and not isinstance(telemetry, type)):
+        return telemetry
+    raise ConfigurationError(f"telemetry must be an OpenTelemetry() of qoder_async.telemetry, got {telemetry!r}")

@@ -158,9 +158,10 @@ class _Hold:
 
     def __init__(self, room: asyncio.Semaphore) -> None:
         self._room = room
-        self.count = 1
+        self.count: int = 1
 
     def let_go(self, _: object = None) -> None:
+        """Count one less of what holds it; the last gives the room back."""
         self.count -= 1
         if self.count == 0:
             self._room.release()

@@ -208,7 +208,7 @@ class ResponseDecodeError(QoderError):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, request_id=request_id)
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.body = body
         self.is_passing = is_passing
 
@@ -295,4 +295,4 @@ class ExportError(QoderError):
     def __init__(self, message: str, *, path: str, failures: Mapping[str, QoderError] | None = None) -> None:
         super().__init__(message)
         self.path = path
-        self.failures = dict(failures or {})
+        self.failures: dict[str, QoderError] = dict(failures or {})

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunHistory"]
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 
 class RunHistory(RunsBlock):

@@ -54,7 +54,7 @@ class Connections:
         self._slots = PerLoop(lambda: asyncio.Semaphore(most))
         self._own = PerLoop(lambda: _OwnSession(trust_env=trust_env))
         self._proxies: dict[tuple[str, str], Proxy | None] = {}
-        self.is_closed = False
+        self.is_closed: bool = False
 
     @property
     def slots(self) -> asyncio.Semaphore:

@@ -100,6 +100,17 @@ class Rate:
         self._paused_until = max(self._paused_until, until)
         self._next_place = max(self._next_place, until)
 
+    def silence(self, now: float) -> float:
+        """Give the time until a pause ends.
+
+        Args:
+            now: The time, in seconds.
+
+        Returns:
+            Seconds; 0 where there is no pause.
+        """
+        return max(0.0, self._paused_until - now)
+
     def _place(self, now: float) -> float:
         spare = max(0.0, _BURST - 1 / self.current(now))
         return max(self._next_place, now - spare)

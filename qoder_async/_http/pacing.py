@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from qoder_async._http.pacer import Pacer
 from qoder_async._http.per_loop import PerLoop
 
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     from qoder_async.options import Pace
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class Silence:
+    """What a failure adds to the silence of the whole client.
+
+    Attributes:
+        seconds: By how much it grows.
+        begins: Whether there was none before.
+    """
+
+    seconds: float
+    begins: bool
 
 
 class Pacing:
@@ -60,7 +75,7 @@ class Pacing:
         if pacer is not None:
             pacer.rate.let_through(self._clock.now())
 
-    def learn(self, call: Call[T], failure: Failure, *, sent_at: float, longest_pause: float) -> None:
+    def learn(self, call: Call[T], failure: Failure, *, sent_at: float, longest_pause: float) -> Silence | None:
         """Slow down, or fall silent, where a failure says that requests come too fast.
 
         Args:
@@ -68,16 +83,22 @@ class Pacing:
             failure: How it failed.
             sent_at: When it was sent, in the clock's seconds.
             longest_pause: The longest silence that is kept, in seconds.
+
+        Returns:
+            The silence that begins or grows, ``None`` where none does.
         """
         pacer = self._of(call)
         if pacer is None or self._reads is None or self._writes is None or not failure.is_refusal:
-            return
+            return None
         now = self._clock.now()
         pacer.rate.refused(now, sent_at=sent_at)
-        if failure.asked:
-            until = now + min(failure.asked, longest_pause)
-            self._reads.get().rate.pause(until)
-            self._writes.get().rate.pause(until)
+        if not failure.asked:
+            return None
+        reads, writes = self._reads.get().rate, self._writes.get().rate
+        before, after = reads.silence(now), min(failure.asked, longest_pause)
+        reads.pause(now + after)
+        writes.pause(now + after)
+        return Silence(after - before, begins=before == 0) if after > before else None
 
     def _of(self, call: Call[T]) -> Pacer | None:
         pacers = self._reads if call.is_read else self._writes

@@ -24,13 +24,15 @@ from qoder_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from datetime import datetime
+    from typing import Any
 
     from qoder_async._http.call import Call
     from qoder_async._http.clock import Clock
     from qoder_async._http.connections import Connections
     from qoder_async._http.pacing import Pacing
+    from qoder_async._http.telemetry import CallTelemetry, Telemetry
     from qoder_async._http.tokens import Tokens
     from qoder_async._http.traits import Traits
     from qoder_async.options import RetryPolicy
@@ -53,6 +55,7 @@ class Settings:
         retry: How failed calls are sent again.
         max_body: Bytes that are accepted.
         on_attempt: Is told of every attempt.
+        telemetry: Is told of every call.
     """
 
     base_url: URL
@@ -62,6 +65,7 @@ class Settings:
     retry: RetryPolicy
     max_body: int
     on_attempt: AttemptHook | None
+    telemetry: Telemetry | None = None
 
 
 @attrs.define(kw_only=True)
@@ -71,6 +75,7 @@ class _Progress:
     Attributes:
         started: When the call began, in the clock's seconds.
         may_renew: Whether a 401 may still be answered with another token.
+        telemetry: Is told how it goes.
         attempts: How often it was sent.
         first_sent: When it was first sent, by the time of day.
         sent: When it was last sent, in the clock's seconds.
@@ -82,6 +87,7 @@ class _Progress:
 
     started: float
     may_renew: bool
+    telemetry: CallTelemetry | None = None
     attempts: int = 0
     first_sent: datetime | None = None
     sent: float = 0.0
@@ -113,14 +119,14 @@ class Transport:
         self.is_closed = False
         self._base = str(settings.base_url)
 
-    async def send(self, call: Call[T]) -> T:
+    def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Send a call until it has a result or is given up.
 
         Args:
             call: The call.
 
         Returns:
-            What the call's ``parse`` made of the answer.
+            What the call's ``parse`` made of the answer, to be awaited.
 
         Raises:
             ClientClosedError: The client is closed.
@@ -129,8 +135,23 @@ class Transport:
             ResponseDecodeError: The answer is not what it should be.
             AmbiguousTriggerError: The answer to a trigger was lost.
         """
+        telemetry = self.settings.telemetry
+        return self._send(call) if telemetry is None else self._tell(call, telemetry)
+
+    async def _tell(self, call: Call[T], telemetry: Telemetry) -> T:
+        """Send a call that tells how it goes."""
+        told = telemetry.begins(call, self.settings.base_url, self.clock)
+        try:
+            result = await self._send(call, told)
+        except BaseException as error:
+            told.ends(error)
+            raise
+        told.ends(None)
+        return result
+
+    async def _send(self, call: Call[T], told: CallTelemetry | None = None) -> T:
         self.check_open()
-        progress = _Progress(started=self.clock.now(), may_renew=self.settings.tokens.can_renew)
+        progress = _Progress(started=self.clock.now(), may_renew=self.settings.tokens.can_renew, telemetry=told)
         while await self._enter(call, progress):
             outcome = await self._attempt(call, progress)
             if not isinstance(outcome, Failure):
@@ -139,6 +160,8 @@ class Transport:
             if progress.wait is None:
                 break
             await self.clock.sleep(progress.wait)
+            if told is not None:
+                told.queues()
         # No except block is open here, so nothing of aiohttp's is chained to what is raised.
         raise _final_error(call, progress, self.traits)
 
@@ -180,6 +203,9 @@ class Transport:
 
     async def _exchange(self, call: Call[T], progress: _Progress) -> Answer | Fault | None:
         """Send the request; nothing comes of it if the deadline passes while the token is asked for."""
+        told = progress.telemetry
+        if told is not None:
+            told.enters()
         token = self.settings.tokens.fixed or await self._token(progress)
         if token is None:
             return None
@@ -191,7 +217,12 @@ class Transport:
             call.on_sent()
         progress.first_sent = progress.first_sent or self.clock.wall()
         progress.sent = self.clock.now()
-        return await exchange(session, request)
+        if told is None:
+            return await exchange(session, request)
+        told.sends()
+        got = await exchange(session, request)
+        told.came(got)
+        return got
 
     async def _token(self, progress: _Progress) -> Redacted | None:
         tokens, limit = self.settings.tokens, asyncio.timeout(self._time_left(progress))
@@ -220,7 +251,7 @@ class Transport:
     def _plan(self, call: Call[T], failure: Failure, progress: _Progress) -> None:
         """Learn from a failure, and decide whether the call is sent again."""
         retry = self.settings.retry
-        self.pacing.learn(call, failure, sent_at=progress.sent, longest_pause=retry.max_retry_after)
+        silence = self.pacing.learn(call, failure, sent_at=progress.sent, longest_pause=retry.max_retry_after)
         if progress.may_renew and isinstance(failure.error, AuthenticationError):
             progress.may_renew, progress.refused_at, progress.wait = False, progress.renewals, 0.0
         elif is_repeatable(call, failure):
@@ -231,6 +262,8 @@ class Transport:
                 elapsed=self.clock.now() - progress.started,
                 jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
             )
+        if progress.telemetry is not None:
+            progress.telemetry.fails(failure, progress.wait, silence)
 
     def check_open(self) -> None:
         """Refuse to be used after the end.

@@ -42,7 +42,7 @@ class Unfit:
     """
 
     def __init__(self, value: object) -> None:
-        self.type_name = type(value).__name__
+        self.type_name: str = type(value).__name__
 
     def __repr__(self) -> str:
         return f"<{self.type_name}>"

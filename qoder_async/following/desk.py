@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qoder_async.models import DeploymentRun, Session
     from qoder_async.options import Poll
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 _SPARE = 16
 """How many places in the queue may be out of date, beside one for each run, before they are cleared away."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ from qoder_async.following.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from contextvars import Context
     from types import TracebackType
     from typing import Self
 
+    from qoder_async._http.clock import Clock
     from qoder_async._http.transport import Transport
     from qoder_async.following.followed import Followed
     from qoder_async.following.news import Sink
@@ -38,9 +41,10 @@ class Tracker:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self.clock = transport.clock
-        self.reader = Reader(transport)
-        self.desk = Desk(transport.clock, transport.traits, self._wake)
+        self.clock: Clock = transport.clock
+        self.reader: Reader = Reader(transport)
+        self.desk: Desk = Desk(transport.clock, transport.traits, self._wake)
+        self._telemetry = transport.settings.telemetry
         self._runs = LookAtRuns(self.reader, self.desk)
         self._sessions = LookAtSessions(self.reader, self.desk)
         self._subscriptions: set[Subscription] = set()
@@ -65,7 +69,7 @@ class Tracker:
                 heapq.heapify(self._deadlines)
         if self._shift is None:
             self._shift = shift = object()
-            self._task = asyncio.create_task(self._work(shift), name="qoder_async tracker")
+            self._task = asyncio.create_task(self._work(shift), name="qoder_async tracker", context=self._own_context())
         self._wake()
 
     async def leave(self, subscription: Subscription) -> None:
@@ -80,6 +84,14 @@ class Tracker:
         task, self._task, self._shift = self._task, None, None
         self._deadlines.clear()
         await end(task)
+
+    def _own_context(self) -> Context | None:
+        """Make a context in which the work for all is no part of the trace of whoever came first."""
+        if self._telemetry is None:
+            return None
+        context = copy_context()
+        context.run(self._telemetry.leave_caller)
+        return context
 
     async def _work(self, shift: object) -> None:
         error: BaseException

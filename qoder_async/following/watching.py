@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from qoder_async.models import DeploymentRun
     from qoder_async.options import Poll
 
-log = logging.getLogger("qoder_async")
+log: logging.Logger = logging.getLogger("qoder_async")
 
 _CATCH_UP = 50
 _NO_FASTER = timedelta(seconds=1.05)
@@ -102,6 +102,9 @@ class RunChanges:
         """How far the changes were delivered, as a plain string: ``watch(since=state)`` goes on from there.
 
         It is the same in every process, and may be taken at any time once the block is entered.
+
+        Raises:
+            ConfigurationError: The block was not entered.
         """
         if self._state is None:
             raise ConfigurationError("watch has no state before it is entered: async with … as changes")
