@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
-from qoder_async._deployment_ids import Deployments, check_deployments, ids_of
-from qoder_async._fanout_orders import AsTheyCome, NewestOnesFirst, Tally
-from qoder_async._runs_block import RunsBlock
+from qoder_async._many.deployment_ids import Deployments, check_deployments, ids_of
+from qoder_async._many.fanout_orders import AsTheyCome, NewestOnesFirst, Tally
+from qoder_async._many.runs_block import RunsBlock
 from qoder_async.errors import ConfigurationError
 from qoder_async.options import whole_number
 from qoder_async.paging import patient

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._reading import reading
-from qoder_async._run_lists import runs_of, time_of
-from qoder_async._runs_block import RunsBlock
-from qoder_async._window_walks import FiltersIgnoredError, WindowWalks
-from qoder_async._windows import Window, Windows
+from qoder_async._many.runs_block import RunsBlock
+from qoder_async._many.window_walks import FiltersIgnoredError, WindowWalks
+from qoder_async._many.windows import Window, Windows
+from qoder_async._paging.reading import reading
+from qoder_async._paging.run_lists import runs_of, time_of
 from qoder_async._wire.cursors import Cursor
 from qoder_async.errors import QoderError
 from qoder_async.models import Deployment, DeploymentRun
@@ -23,8 +23,8 @@ from qoder_async.paging import Pager, make_pager, patient
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from qoder_async._listing import Listing
-    from qoder_async._walk import OnInvalid
+    from qoder_async._paging.listing import Listing
+    from qoder_async._paging.walk import OnInvalid
 
 __all__ = ["RunHistory"]
 

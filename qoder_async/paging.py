@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async._patience import is_passing_unless_understood
-from qoder_async._walk import Identified, OnInvalid, Walk, whole
+from qoder_async._paging.patience import is_passing_unless_understood
+from qoder_async._paging.walk import Identified, OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.concurrency import end
 from qoder_async.errors import ConfigurationError, QoderError
@@ -20,8 +20,8 @@ from qoder_async.options import whole_number
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
-    from qoder_async._listing import Listing
-    from qoder_async._walk import Fetched, Step
+    from qoder_async._paging.listing import Listing
+    from qoder_async._paging.walk import Fetched, Step
 
 __all__ = ["Cursor", "Page", "Pager"]
 

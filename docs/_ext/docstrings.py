@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import attrs
 from sphinx.util.typing import stringify_annotation
 
-from qoder_async._deployment_ids import Deployments
 from qoder_async._http.attempt import AttemptHook
 from qoder_async._http.tokens import TokenProvider
+from qoder_async._many.deployment_ids import Deployments
 from qoder_async._wire.cursors import CursorParameter
 from qoder_async._wire.query import Moment
 from qoder_async.export.formats import Format

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qoder_async._deployment_ids import check_deployments
+from qoder_async._many.deployment_ids import check_deployments
 from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError
 from qoder_async.export.checkpoint import (
@@ -22,7 +22,7 @@ from qoder_async.options import whole_number
 if TYPE_CHECKING:
     import os
 
-    from qoder_async._deployment_ids import Deployments
+    from qoder_async._many.deployment_ids import Deployments
     from qoder_async._wire.query import Moment
     from qoder_async.client import AsyncQoder
     from qoder_async.export.formats import Format

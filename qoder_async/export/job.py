@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._deployment_ids import ahead, ids_of
+from qoder_async._many.deployment_ids import ahead, ids_of
 from qoder_async._wire.query import format_time
 from qoder_async.errors import ExportError
 from qoder_async.export.checkpoint import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async._fanout_orders import is_everybodys
 from qoder_async._http.retry import is_passing_error
+from qoder_async._many.fanout_orders import is_everybodys
 from qoder_async.errors import AuthenticationError, QoderError
 from qoder_async.paging import counted
 

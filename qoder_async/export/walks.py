@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from qoder_async._raw_pages import filter_of, raw_pages
-from qoder_async._run_lists import TIME_SLACK, shifted, time_of
-from qoder_async._walk import DeliveredIds
+from qoder_async._paging.raw_pages import filter_of, raw_pages
+from qoder_async._paging.run_lists import TIME_SLACK, shifted, time_of
+from qoder_async._paging.walk import DeliveredIds
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
 from qoder_async._wire.ids import is_id

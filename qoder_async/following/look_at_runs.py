@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._run_lists import TIME_SLACK, time_of
+from qoder_async._paging.run_lists import TIME_SLACK, time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import pays_to_go_on, plan_look

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from qoder_async._listing import Listing
-from qoder_async._reading import reading
-from qoder_async._run_lists import runs_of
+from qoder_async._paging.listing import Listing
+from qoder_async._paging.reading import reading
+from qoder_async._paging.run_lists import runs_of
 from qoder_async._wire.query import just_before
 from qoder_async.following.rule import EVENT_TYPES, Turn
 from qoder_async.models import Deployment, DeploymentRun, Session, SessionEvent

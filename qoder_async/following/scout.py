@@ -6,8 +6,8 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._patience import patiently
-from qoder_async._run_lists import TIME_SLACK, time_of
+from qoder_async._paging.patience import patiently
+from qoder_async._paging.run_lists import TIME_SLACK, time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.rule import is_at_work
 from qoder_async.paging import patient

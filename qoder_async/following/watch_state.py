@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qoder_async._run_lists import time_of
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import ConfigurationError
 from qoder_async.following.change import ChangeKind, fingerprint

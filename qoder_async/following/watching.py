@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async._run_lists import time_of
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
 from qoder_async.concurrency import end

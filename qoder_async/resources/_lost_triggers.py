@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._listing import Listing
+from qoder_async._paging.listing import Listing
 from qoder_async._wire.ids import check_id
 from qoder_async.models import DeploymentRun, TriggerType
 from qoder_async.paging import make_pager

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from qoder_async._http.call import Call
-from qoder_async._reading import parser
+from qoder_async._paging.reading import parser
 from qoder_async._wire.headers import check_header_value
 from qoder_async._wire.query import format_time, read_time
 from qoder_async._wire.unset import UNSET, Unset

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async._listing import Listing
-from qoder_async._run_lists import runs_of
+from qoder_async._paging.listing import Listing
+from qoder_async._paging.run_lists import runs_of
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError

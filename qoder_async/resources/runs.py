@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from qoder_async._reading import reading
+from qoder_async._paging.reading import reading
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
 from qoder_async.fanout import FanOut

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from qoder_async._listing import Listing
-from qoder_async._reading import reading
+from qoder_async._paging.listing import Listing
+from qoder_async._paging.reading import reading
 from qoder_async._wire.ids import check_id, id_of
 from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError

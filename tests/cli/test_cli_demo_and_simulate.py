@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from qoder_async import export_runs
-from qoder_async._fanout_orders import AsTheyCome
+from qoder_async._many.fanout_orders import AsTheyCome
 from qoder_async.cli.demo import scene
 from qoder_async.cli.simulate import World, _announce
 from qoder_async.simulator import Simulator

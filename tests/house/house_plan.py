@@ -25,11 +25,7 @@ LAYERS = [
     {"errors", "options"},
 ]
 """Each part may import what stands below it, and parts of its own layer."""
-PART_OF = (
-    dict.fromkeys(("_listing", "_patience", "_raw_pages", "_reading", "_run_lists", "_walk"), "paging")
-    | dict.fromkeys(("_deployment_ids", "_fanout_orders", "_newest_first", "_runs_block"), "fanout")
-    | dict.fromkeys(("_window_walks", "_windows"), "history")
-)
+PART_OF = {"_paging": "paging", "_many": "fanout"}
 """Private modules that are part of another."""
 APART = {
     "concurrency": set(),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clock import START
 
-from qoder_async._newest_first import Branch, NewestFirst
+from qoder_async._many.newest_first import Branch, NewestFirst
 
 LATEST = 60
 """How many seconds after its trigger the record of a lean run may be made."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoder_async._windows import Windows
+from qoder_async._many.windows import Windows
 
 NOW = datetime(2026, 11, 1, 8, 30, 0, 250_000, tzinfo=UTC)
 DAY = 86400.0

@@ -234,7 +234,7 @@ async def test_leaving_in_the_real_world(serve, shape, how, complaints):
     await {"break": _break, "cancel": _cancel_in_body, "aclose": _close_pages}[how](pager)
     await _settle()
     assert len(sim.requests) <= 2
-    ours = {task for task in _others() - before if "pager" in repr(task).lower() or "_listing" in repr(task)}
+    ours = {task for task in _others() - before if "pager" in repr(task).lower() or "listing" in repr(task)}
     assert ours == set()
     assert await ids_of(pager) == ids
     assert found == []

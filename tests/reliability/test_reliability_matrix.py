@@ -39,8 +39,8 @@ from qoder_async import (
     RetryPolicy,
     RunTimeoutError,
     ServerError,
-    _patience,
 )
+from qoder_async._paging import patience
 from qoder_async.following import followed
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def cell_of(fault: str, operation: Operation) -> str:
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch, caplog):
     """Minutes become a second of the client's clock, and nobody waits for the disk."""
-    monkeypatch.setattr(_patience, "PATIENCE", 1.0)
+    monkeypatch.setattr(patience, "PATIENCE", 1.0)
     monkeypatch.setattr(followed, "_PATIENCE", 1.0)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     caplog.set_level(logging.DEBUG)

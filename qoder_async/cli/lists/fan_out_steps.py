@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async import Cursor
-from qoder_async._run_lists import time_of
+from qoder_async._paging.run_lists import time_of
 from qoder_async.cli.arguments.next_command import command
 from qoder_async.cli.failures import explain
 from qoder_async.cli.show.words import counted

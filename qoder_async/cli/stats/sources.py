@@ -6,8 +6,8 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from qoder_async._deployment_ids import check_deployments, ids_of
-from qoder_async._run_lists import TIME_SLACK
+from qoder_async._many.deployment_ids import check_deployments, ids_of
+from qoder_async._paging.run_lists import TIME_SLACK
 from qoder_async.cli.arguments.exported_file import check_file
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from qoder_async._run_lists import time_of
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
 from qoder_async._wire.envelope import REFUSALS, read_members
 from qoder_async._wire.record_id import read_id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from qoder_async._patience import is_passing_unless_understood, patiently
+from qoder_async._paging.patience import is_passing_unless_understood, patiently
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import NotFoundError, PermissionDeniedError
 from qoder_async.export.sync.changes import Judged

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._run_lists import TIME_SLACK
+from qoder_async._paging.run_lists import TIME_SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

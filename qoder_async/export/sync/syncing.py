@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from qoder_async._deployment_ids import ahead, check_deployments, ids_of
+from qoder_async._many.deployment_ids import ahead, check_deployments, ids_of
 from qoder_async._wire.decode import decode_record
 from qoder_async._wire.ids import is_id
 from qoder_async.concurrency import Workers
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from pathlib import Path
 
-    from qoder_async._deployment_ids import Deployments
+    from qoder_async._many.deployment_ids import Deployments
     from qoder_async.client import AsyncQoder
     from qoder_async.concurrency import Handed
     from qoder_async.export.progress import OnProgress

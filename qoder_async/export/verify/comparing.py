@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from qoder_async._run_lists import TIME_SLACK, runs_of
+from qoder_async._paging.run_lists import TIME_SLACK, runs_of
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async.export.read.seen import see_line
 from qoder_async.export.verify.plan import BEGINNING, WINDOW, Window, window_at

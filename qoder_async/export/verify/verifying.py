@@ -6,7 +6,7 @@ from contextlib import aclosing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeVar
 
-from qoder_async._deployment_ids import check_deployments, ids_of
+from qoder_async._many.deployment_ids import check_deployments, ids_of
 from qoder_async._wire.ids import is_id
 from qoder_async.concurrency import map_concurrently
 from qoder_async.errors import QoderError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
     from datetime import datetime
 
-    from qoder_async._deployment_ids import Deployments
+    from qoder_async._many.deployment_ids import Deployments
     from qoder_async.client import AsyncQoder
     from qoder_async.export.read.scope import Scope
     from qoder_async.models import Deployment

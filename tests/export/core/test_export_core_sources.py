@@ -19,7 +19,7 @@ from core_support import (
 )
 
 from qoder_async import ConfigurationError, ExportError, NotFoundError
-from qoder_async._deployment_ids import ahead
+from qoder_async._many.deployment_ids import ahead
 
 
 async def each(things):

@@ -11,7 +11,7 @@ from formats_support import DOCUMENTED, NAMES, NUMBERS, TEXTS, TIMES, WORDS, as_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoder_async._run_lists import time_of
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.decode import decode_record
 from qoder_async.export.write import columns, plain_run
 from qoder_async.models import AgentRef, DeploymentRun, RunError, RunExtras, TriggerContext

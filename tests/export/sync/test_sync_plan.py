@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoder_async import Cursor
-from qoder_async._run_lists import TIME_SLACK
+from qoder_async._paging.run_lists import TIME_SLACK
 from qoder_async._wire.decode import RawRecord
 from qoder_async.export.sync.plan import LOOK_BACK, SAFE_AGE, Descent, Mark, State, after_part, asks_from, earlier_by
 from qoder_async.export.walks import Part, Place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._newest_first import Branch, NewestFirst
+from qoder_async._many.newest_first import Branch, NewestFirst
 from qoder_async.concurrency import Handed, Workers
 from qoder_async.errors import ClientClosedError, ConfigurationError, QoderError, UnsupportedFilterError
 from qoder_async.paging import unread_pages

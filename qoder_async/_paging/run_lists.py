@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._listing import Listing
+from qoder_async._paging.listing import Listing
 from qoder_async._wire.ids import check_id
 from qoder_async._wire.query import just_before
 from qoder_async.models import DeploymentRun

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._run_lists import TIME_SLACK, time_of
+from qoder_async._paging.run_lists import TIME_SLACK, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

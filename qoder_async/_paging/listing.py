@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from qoder_async._http.call import Call
-from qoder_async._patience import patiently
-from qoder_async._walk import Fetched, Identified, Ready, Records
+from qoder_async._paging.patience import patiently
+from qoder_async._paging.walk import Fetched, Identified, Ready, Records
 from qoder_async._wire.cursors import CursorStyle, Envelope
 from qoder_async._wire.decode import RawRecord, open_page, split_page
 from qoder_async._wire.failures import request_id

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from qoder_async._walk import Walk, whole
+from qoder_async._paging.walk import Walk, whole
 from qoder_async.errors import QoderError
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from qoder_async._walk import DeliveredIds
+    from qoder_async._paging.walk import DeliveredIds
     from qoder_async._wire.cursors import Cursor
     from qoder_async._wire.decode import RawRecord
     from qoder_async.paging import Pager

@@ -1,0 +1,1 @@
+"""What `fan_out` and `history` are made of: deployments, orders, windows of time."""
