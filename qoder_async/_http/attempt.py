@@ -75,7 +75,8 @@ def report(attempt: Attempt, hook: AttemptHook | None) -> None:
             attempt.path,
             attempt.wait,
             attempt.attempt,
-            attempt.reason,
+            # An error says what was asked for, too.
+            (attempt.reason or "").removeprefix(f"{attempt.method} {attempt.path}: "),
         )
     if hook is not None:
         try:

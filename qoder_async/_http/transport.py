@@ -79,6 +79,7 @@ class _Progress:
         attempts: How often it was sent.
         first_sent: When it was first sent, by the time of day.
         sent: When it was last sent, in the clock's seconds.
+        took: Seconds until the answer to that was here whole, or it had failed.
         renewals: What the token's renewals were when it was last sent.
         refused_at: The same where that was answered with 401, so that the token is renewed next.
         wait: Seconds until the next attempt, ``None`` where there is none.
@@ -91,6 +92,7 @@ class _Progress:
     attempts: int = 0
     first_sent: datetime | None = None
     sent: float = 0.0
+    took: float = 0.0
     renewals: int = 0
     refused_at: int | None = None
     wait: float | None = None
@@ -188,6 +190,7 @@ class Transport:
             got = await self._exchange(call, progress)
         finally:
             self.connections.slots.release()
+        progress.took = self.clock.now() - progress.sent
         progress.wait = None
         if got is None:
             return progress.failure or _too_late(call)
@@ -307,7 +310,7 @@ class Transport:
             method=call.method,
             path=call.path,
             status=got.status if isinstance(got, Answer) else None,
-            duration=self.clock.now() - progress.sent,
+            duration=progress.took,
             attempt=progress.attempts,
             wait=progress.wait,
             request_id=request_id(got.headers) if isinstance(got, Answer) else None,

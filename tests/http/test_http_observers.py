@@ -10,6 +10,7 @@ from support.payloads import RUN
 from support.raw_server import RawServer, answer, cut
 
 from qoder_async import Attempt, NotFoundError, QoderError, RetryPolicy
+from qoder_async._http import transport
 
 
 def said(caplog, level: int) -> list[str]:
@@ -139,3 +140,25 @@ async def test_bodies_are_not_logged(make_client, caplog):
         await client.request("POST", "/x", json={"environment_variables": "HUSH=1"})
     assert RUN["id"] not in caplog.text
     assert "HUSH" not in caplog.text
+
+
+async def test_the_duration_ends_with_the_answer(make_client, clock, monkeypatch):
+    told: list[Attempt] = []
+    parse = transport.read_answer
+
+    def slowly(*arguments, **rest):
+        clock.time += 7.0
+        return parse(*arguments, **rest)
+
+    monkeypatch.setattr(transport, "read_answer", slowly)
+    async with RawServer(answer(body=RUN)) as server:
+        await make_client(server.url, on_attempt=told.append).runs.get("drun_1")
+    assert told[0].duration < 1
+
+
+async def test_a_warning_names_the_request_once(make_client, caplog):
+    async with RawServer(cut(), answer(body=RUN)) as server:
+        await make_client(server.url).runs.get("drun_1")
+    (warning,) = said(caplog, logging.WARNING)
+    assert warning.count("/deployment_runs/drun_1") == 1
+    assert "ClientPayloadError" in warning
