@@ -79,14 +79,10 @@ def python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-LONG = (
-    "--ignore=tests/reliability",
-    "--ignore-glob=*/packaging/test_benchmark*",
-    "--ignore-glob=*/packaging/test_soak*",
-)
+LONG = tuple(f"--ignore=tests/{part}" for part in ("reliability", "packaging", "docs", "examples", "export/kills"))
 """What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest."""
-OUTSIDE = ("--ignore=tests/cli", "--ignore=tests/examples", "--ignore=tests/export/kills", "--ignore=tests/packaging")
-"""What goes through processes of its own: it runs with the oldest and the newest."""
+BETWEEN = tuple(f"--ignore=tests/{part}" for part in ("cli", "export", "simulator", "many", "telemetry"))
+"""What the Pythons between the oldest and the newest leave out, too, as those two agree on it."""
 
 
 def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = (), **environment: str) -> None:
@@ -131,8 +127,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; what follows `--` goes to pytest, and then no test is left out on any Python."""
     install_project(session, *requirements("test"))
-    left_out = {OLDEST: LONG, NEWEST: ()}.get(str(session.python), LONG + OUTSIDE)
-    run_tests(session, *(() if session.posargs else left_out))
+    left_out = {OLDEST: LONG, NEWEST: ()}.get(str(session.python), LONG + BETWEEN)
+    run_tests(session, *(() if session.posargs else left_out), RELIABILITY_MATRIX="full")
 
 
 @nox.session(python=False)
