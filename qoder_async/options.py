@@ -82,9 +82,31 @@ def whole_number(value: int, argument: str, *, minimum: int) -> int:
     return value
 
 
-def _set_seconds(instance: object, attribute: attrs.Attribute[float], value: float | timedelta, *, zero: bool) -> None:
-    number = seconds(value, f"{type(instance).__name__}.{attribute.name}", zero=zero)
-    object.__setattr__(instance, attribute.name, number)
+# A function for each field: type checkers take the type of an argument only from a converter that has a name.
+
+
+def _retry_initial(value: float | timedelta) -> float:
+    return seconds(value, "RetryPolicy.initial", zero=True)
+
+
+def _retry_maximum(value: float | timedelta) -> float:
+    return seconds(value, "RetryPolicy.maximum", zero=True)
+
+
+def _max_retry_after(value: float | timedelta) -> float:
+    return seconds(value, "RetryPolicy.max_retry_after", zero=True)
+
+
+def _deadline(value: float | timedelta | None) -> float | None:
+    return None if value is None else seconds(value, "RetryPolicy.deadline")
+
+
+def _poll_initial(value: float | timedelta) -> float:
+    return seconds(value, "Poll.initial")
+
+
+def _poll_maximum(value: float | timedelta) -> float:
+    return seconds(value, "Poll.maximum")
 
 
 @attrs.frozen(kw_only=True)
@@ -102,20 +124,14 @@ class RetryPolicy:
     """
 
     attempts: int | None = attrs.field(default=4)
-    initial: float = attrs.field(default=1.0)
-    maximum: float = attrs.field(default=8.0)
-    max_retry_after: float = attrs.field(default=60.0)
-    deadline: float | None = attrs.field(default=None)
+    initial: float = attrs.field(default=1.0, converter=_retry_initial)
+    maximum: float = attrs.field(default=8.0, converter=_retry_maximum)
+    max_retry_after: float = attrs.field(default=60.0, converter=_max_retry_after)
+    deadline: float | None = attrs.field(default=None, converter=_deadline)
 
     def __attrs_post_init__(self) -> None:
         if self.attempts is not None:
             whole_number(self.attempts, "RetryPolicy.attempts", minimum=1)
-        fields = attrs.fields(type(self))
-        _set_seconds(self, fields.initial, self.initial, zero=True)
-        _set_seconds(self, fields.maximum, self.maximum, zero=True)
-        _set_seconds(self, fields.max_retry_after, self.max_retry_after, zero=True)
-        if self.deadline is not None:
-            _set_seconds(self, fields.deadline, self.deadline, zero=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -153,14 +169,11 @@ class Poll:
         maximum: The longest wait, in seconds or as a timedelta.
     """
 
-    initial: float = attrs.field(default=0.5)
+    initial: float = attrs.field(default=0.5, converter=_poll_initial)
     factor: float = attrs.field(default=1.5)
-    maximum: float = attrs.field(default=10.0)
+    maximum: float = attrs.field(default=10.0, converter=_poll_maximum)
 
     def __attrs_post_init__(self) -> None:
-        fields = attrs.fields(type(self))
-        _set_seconds(self, fields.initial, self.initial, zero=False)
-        _set_seconds(self, fields.maximum, self.maximum, zero=False)
         factor = finite(self.factor)
         if factor is None or factor < 1:
             raise ConfigurationError(f"Poll.factor must be a number of 1 or more, got {self.factor!r:.60}")

@@ -89,7 +89,7 @@ def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> F
     """
     bad_usage = isinstance(error, errors.ConfigurationError | errors.UnsupportedFilterError)
     code = ExitCode.USAGE if bad_usage else ExitCode.API
-    message = _in_options(error) if bad_usage else plainly(str(error))
+    message = _in_options(error) if bad_usage or isinstance(error, errors.ExportError) else plainly(str(error))
     if len(message) > _LONGEST:
         message = f"{message[:_LONGEST]}…"
     if isinstance(error, errors.RateLimitError):
@@ -102,6 +102,7 @@ def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> F
 
 _OPTIONS = {
     "agent_id": "--agent",
+    "allow_insecure=True": "--allow-insecure",
     "base_url": "--base-url",
     "created_after": "--since",
     "created_before": "--until",
@@ -112,6 +113,7 @@ _OPTIONS = {
     "max_items": "--max-items",
     "max_items_per_deployment": "--max-items",
     "page_size": "--page-size",
+    "resume=False": "--no-resume",
     "run_id": "the run",
     "runs": "the run",
     "since": "--since",
@@ -121,15 +123,19 @@ _OPTIONS = {
     "triggered_after": "--since",
     "triggered_before": "--until",
 }
-_ARGUMENT = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|^(?:deployments|runs|since|status|timeout)(?= must)")
+_ARGUMENT = (
+    r"\b(?:allow_insecure=True|resume=False)\b|\b[a-z]+(?:_[a-z]+)+\b"
+    r"|^(?:deployments|runs|since|status|timeout)(?= must)"
+)
 
 
 def _in_options(error: errors.QoderError) -> str:
-    """Name the options where the library names its arguments."""
+    """Name the options where the library names its arguments; a file's path stays as it is."""
     message = str(error)
     if isinstance(error, errors.UnsupportedFilterError):
         return "the service's runs have no status (the lean shape), so that --status cannot be answered"
     if message.startswith("A cursor must be"):
         return "--cursor must be a cursor that this program printed, such as after_id:drun_0199…"
-    message = message.replace("allow_insecure=True", "--allow-insecure")
-    return _ARGUMENT.sub(lambda found: _OPTIONS.get(found[0], found[0]), message)
+    path = re.escape(error.path) if isinstance(error, errors.ExportError) else "(?!)"
+    words = re.compile(rf"(?P<path>(?<!\S){path})|{_ARGUMENT}")
+    return words.sub(lambda found: found["path"] or _OPTIONS.get(found[0], found[0]), message)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from qoder_async._many.deployment_ids import check_deployments
 from qoder_async._wire.query import check_window, read_time
 from qoder_async.errors import ConfigurationError
-from qoder_async.export.checkpoint import (
-    Filters,
-)
+from qoder_async.export.checkpoint import Filters
 from qoder_async.export.formats import choose_format
 from qoder_async.export.job import ExportJob
 from qoder_async.export.lock import FileLock
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from qoder_async.client import AsyncQoder
     from qoder_async.export.formats import Format
     from qoder_async.export.progress import ExportReport, OnProgress
-
-_MOST_NAMED = 5
 
 
 async def export_runs(

@@ -23,6 +23,7 @@ from qoder_async.export.checkpoint import (
 )
 from qoder_async.export.fetching import Fetched, Fetching
 from qoder_async.export.files import file_errors
+from qoder_async.export.incomplete import incomplete
 from qoder_async.export.liveness import Liveness
 from qoder_async.export.progress import ExportReport
 from qoder_async.export.publishing import Publishing
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from qoder_async.export.progress import OnProgress
     from qoder_async.export.publishing import Write
     from qoder_async.models import Deployment
-
-_MOST_NAMED = 5
 
 
 class ExportJob:
@@ -108,7 +107,13 @@ class ExportJob:
         if not is_whole:
             checkpoint = await self._fetch(qoder, deployments, checkpoint, fetched, max_concurrency, reporting)
         if fetched.failures:
-            raise self._incomplete(fetched)
+            raise incomplete(
+                self._target,
+                fetched.failures,
+                deployments=fetched.deployments_done,
+                so="was not made",
+                rest=f"the {fetched.rows} runs that came are kept, and the same call asks only for what is missing",
+            )
         if checkpoint.publication is None:
             undecodable = await self._publish(fetched, checkpoint, reporting)
         else:
@@ -237,18 +242,6 @@ class ExportJob:
             self._spool.unlink(missing_ok=True)
             self._checkpoint.unlink(missing_ok=True)
             return self._target.stat().st_size
-
-    def _incomplete(self, fetched: Fetched) -> ExportError:
-        failures = fetched.failures
-        told = [f"{deployment_id}: {error}" for deployment_id, error in failures.items()]
-        more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-        return ExportError(
-            f"{self._target} was not made, because {len(failures)} of {fetched.deployments_done} deployments failed "
-            f"({'; '.join(told[:_MOST_NAMED])}{more}): the {fetched.rows} runs that came are kept, and the same call "
-            "asks only for what is missing",
-            path=str(self._target),
-            failures=failures,
-        )
 
     def _scope(self, fetched: Fetched) -> str:
         filters = self._filters

@@ -83,6 +83,8 @@ class SyncReport:
         new: Runs that were not in it before.
         updated: Runs that were in it and have changed.
         unfinished: Runs in it that have not ended, as far as is known: they are read again by the next sync.
+        missing: Runs in it that had not ended when last seen, and that the service does not know any more: they stay
+            in the file as they were, and are not read again.
         deployments: Deployments that were looked at.
         gone: Deployments that the service does not know (any more), with what it said; their runs stay in the file.
         requests: Requests that were sent.
@@ -94,6 +96,7 @@ class SyncReport:
     new: int
     updated: int
     unfinished: int
+    missing: int
     deployments: int
     gone: Mapping[str, str]
     requests: int

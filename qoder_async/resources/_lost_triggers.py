@@ -50,10 +50,20 @@ async def runs_since_trigger(transport: Transport, error: AmbiguousTriggerError)
     return found
 
 
-def _by_its_clock(transport: Transport, error: AmbiguousTriggerError) -> datetime:
+def earliest(sent_at: datetime, clock_ahead: timedelta | None) -> datetime:
     """Tell when a trigger was sent at the earliest, by the service's clock.
 
-    Clocks may have been set since: of what was known then and what is known now, the earlier counts.
+    Args:
+        sent_at: When it was sent, by this machine's clock.
+        clock_ahead: How far the service's clock is ahead of it, ``None`` where no answer said.
+
+    Returns:
+        The time from which on the run that it may have started is looked for.
     """
+    return sent_at - _CLOCKS_MAY_DIFFER if clock_ahead is None else sent_at + clock_ahead - _WHOLE_SECONDS
+
+
+def _by_its_clock(transport: Transport, error: AmbiguousTriggerError) -> datetime:
+    """Tell the same where clocks may have been set since: what was known then or is known now, the earlier counts."""
     known = [ahead for ahead in (error.clock_ahead, transport.traits.clock_ahead()) if ahead is not None]
-    return error.sent_at + min(known) - _WHOLE_SECONDS if known else error.sent_at - _CLOCKS_MAY_DIFFER
+    return earliest(error.sent_at, min(known, default=None))

@@ -253,6 +253,19 @@ def test_other_filters_are_told_as_options(scripted, cli):
     )
 
 
+@pytest.mark.parametrize("path", ["/data/base_url/triggered_after.jsonl", "/a base_url b/resume=False", "base_url"])
+def test_the_path_is_not_told_as_options(scripted, cli, path):
+    message = f"{path}.spool is in the way of {path}, which began with other filters (base_url none): use resume=False"
+    scripted(ExportError(message, path=path))
+
+    result = cli("runs", "export", "-o", "runs.csv")
+
+    assert result.err == (
+        f"qoder-async: {path}.spool is in the way of {path}, which began with other filters (--base-url none): "
+        "use --no-resume\n"
+    )
+
+
 def test_notices_of_the_same_kind_are_told_once(scripted, cli):
     log = logging.getLogger("qoder_async")
 

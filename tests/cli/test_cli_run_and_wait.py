@@ -2,8 +2,11 @@
 
 import json
 import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from qoder_async.simulator import ManualClock
 
 _ROUTE = "POST /deployments/{id}/run"
 
@@ -115,6 +118,23 @@ async def test_a_lost_trigger_is_explained_and_sent_again_with_the_same_key(time
     again = await timed(*resend)
     assert (again.code, again.rows[0][:2]) == (0, [run, "completed"])
     assert sim.run_ids(deployment) == [run]
+
+
+@pytest.mark.parametrize("options", [[], ["--wait"]])
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_after_a_lost_trigger_the_services_clock_counts(serve, cli, shape, minutes, options):
+    now = datetime.now(UTC)
+    sim = serve(shape=shape, clock=ManualClock(now + timedelta(minutes=minutes)))
+    deployment = sim.add_deployment()
+    sim.add_runs(deployment, 1, newest=now + timedelta(minutes=minutes - 3))
+    (before,) = sim.run_ids(deployment)
+    sim.faults.add("status", status=503, route=_ROUTE, after_commit=True)
+
+    lost = cli("deployments", "run", deployment, *options)
+
+    (started,) = set(sim.run_ids(deployment)) - {before}
+    look, _ = commands(lost.err)
+    assert [row[0] for row in cli(*look).rows] == [started]
 
 
 def test_without_wait_the_timeout_is_that_of_an_attempt(sim, cli):

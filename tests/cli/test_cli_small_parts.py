@@ -19,7 +19,7 @@ from qoder_async.cli.following.waiting import progress
 from qoder_async.cli.show.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS
 from qoder_async.cli.show.idle import Together
 from qoder_async.cli.show.layout import lay_out
-from qoder_async.cli.show.live_line import errors_above
+from qoder_async.cli.show.live_line import NoLine, errors_above, redrawn
 from qoder_async.cli.show.notices import retries_on_stderr
 from qoder_async.cli.show.text import clean
 from qoder_async.cli.show.words import duration, whole_duration
@@ -154,6 +154,45 @@ def test_errors_take_the_line_away_before_they_are_written(monkeypatch):
 
     assert happened == ["shown", "hidden", "qoder-async: again in 1 s\n", "hidden"]
     assert sys.stderr is stream
+
+
+def broken_redraw():
+    raise LookupError("a bug")
+
+
+async def test_a_bug_of_the_line_comes_out_of_the_block():
+    with pytest.raises(LookupError, match="a bug"):
+        async with redrawn(NoLine(), broken_redraw):
+            await asyncio.sleep(0)
+
+
+async def test_a_bug_of_the_line_does_not_hide_what_the_block_raised():
+    async def block():
+        async with redrawn(NoLine(), broken_redraw):
+            await asyncio.sleep(0)
+            raise ValueError("its own")
+
+    with pytest.raises(ValueError, match="its own"):
+        await block()
+
+
+async def test_a_terminal_that_is_gone_is_no_bug_of_the_line():
+    def redraw():
+        raise OSError("gone")
+
+    async with redrawn(NoLine(), redraw):
+        await asyncio.sleep(0)
+
+
+async def test_the_line_is_redrawn_no_more_after_the_block():
+    redraws = []
+    before = asyncio.all_tasks()
+
+    async with redrawn(NoLine(), lambda: redraws.append("redrawn")):
+        await asyncio.sleep(0)
+
+    assert redraws == ["redrawn"]
+    assert asyncio.all_tasks() == before
 
 
 @given(st.text())

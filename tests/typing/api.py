@@ -90,6 +90,19 @@ def observe(attempt: Attempt) -> None:
     assert_type(attempt.wait, float | None)
 
 
+def durations() -> None:
+    hour = timedelta(hours=1)
+    policy = RetryPolicy(initial=timedelta(seconds=1), maximum=hour, max_retry_after=hour, deadline=hour)
+    assert_type(policy.initial, float)
+    assert_type(policy.maximum, float)
+    assert_type(policy.max_retry_after, float)
+    assert_type(policy.deadline, float | None)
+    RetryPolicy(initial=1, maximum=2.5, max_retry_after=0, deadline=None)
+    poll = Poll(initial=timedelta(seconds=1), factor=2, maximum=hour)
+    assert_type(poll.initial, float)
+    assert_type(poll.maximum, float)
+
+
 async def settings(session: aiohttp.ClientSession) -> None:
     AsyncQoder(lambda: "pt-…", timeout=5, retry=RetryPolicy(attempts=None, deadline=60), session=session)
     async with AsyncQoder(rotating_token, on_attempt=observe, pace=None) as qoder:

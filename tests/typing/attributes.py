@@ -158,6 +158,7 @@ def of_sync_report(sync_report: SyncReport) -> None:
     assert_type(sync_report.new, int)
     assert_type(sync_report.updated, int)
     assert_type(sync_report.unfinished, int)
+    assert_type(sync_report.missing, int)
     assert_type(sync_report.deployments, int)
     assert_type(sync_report.gone, Mapping[str, str])
     assert_type(sync_report.requests, int)

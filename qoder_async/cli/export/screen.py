@@ -14,7 +14,7 @@ from rich.text import Text
 
 from qoder_async.cli.export.words import Bar, bar_of, figures, in_work
 from qoder_async.cli.show.live_line import redrawn
-from qoder_async.cli.show.render import Terminal, make_console
+from qoder_async.cli.show.render import ERASE_LINE, Terminal, make_console
 from qoder_async.cli.show.text import clean, hide_token
 from qoder_async.cli.show.words import whole_duration
 from qoder_async.export.progress import ExportProgress
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 _UP = Control((ControlType.CURSOR_UP, 1))
 _SHORTEST = 8
 
@@ -115,7 +114,7 @@ class Board:
         for number in range(self._height):
             if number:
                 self._console.control(_UP)
-            self._console.control(_ERASE_LINE)
+            self._console.control(ERASE_LINE)
         self._height = 0
 
     def _draw(self) -> None:

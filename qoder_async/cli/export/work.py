@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_OPTIONS = {
-    "base_url": "--base-url",
-    "resume=False": "--no-resume",
-    "triggered_after": "--since",
-    "triggered_before": "--until",
-}
-
 
 @attrs.define(kw_only=True)
 class Work:
@@ -90,8 +83,6 @@ class Work:
         if isinstance(error, ExportError) and error.failures:
             return self._failed(error)
         failure = explain(error)
-        if isinstance(error, ExportError):
-            failure = attrs.evolve(failure, message=_in_options(failure.message))
         if self._has_begun:
             return failure.and_then(*self._kept(), self._onward())
         # What is refused before anything was asked of the service is the target, or what was typed.
@@ -136,10 +127,3 @@ class Work:
             return ()
         safe = f"{counted(kept.rows, 'run')} {'is' if kept.rows == 1 else 'are'} safe beside {self.path}"
         return (f"all {safe}, which is still to be written" if kept.whole_of else safe,)
-
-
-def _in_options(message: str) -> str:
-    """Name the options where the library names its arguments."""
-    for argument, option in _OPTIONS.items():
-        message = message.replace(argument, option)
-    return message

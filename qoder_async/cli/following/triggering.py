@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,14 +18,13 @@ from qoder_async.cli.failures import Failure, Stop
 from qoder_async.cli.following.waiting import Awaited, patience_option
 from qoder_async.cli.show.text import clean
 from qoder_async.errors import AmbiguousTriggerError, ConfigurationError, QoderError, RunTimeoutError
+from qoder_async.resources._lost_triggers import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qoder_async import DeploymentRun
     from qoder_async.cli.arguments.common import Common, FollowingCommon
-
-_CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 
 
 @attrs.frozen(kw_only=True)
@@ -53,15 +52,15 @@ class Trigger:
             f"the answer to the trigger was lost ({error.reason}): a run may have been started, or not; "
             "the trigger was not sent again",
         )
-        return Stop(failure.and_then(*self._look_first(error.sent_at)))
+        return Stop(failure.and_then(*self._look_first(earliest(error.sent_at, error.clock_ahead))))
 
     def interrupted(self) -> Stop:
         """Say that the command was interrupted before there was an answer."""
         failure = Failure(ExitCode.INTERRUPTED, "interrupted: a run may have been started, or not")
-        return Stop(failure.and_then(*self._look_first(self.started)))
+        return Stop(failure.and_then(*self._look_first(earliest(self.started, None))))
 
-    def _look_first(self, sent_at: datetime) -> tuple[str, str]:
-        since = (sent_at - _CLOCKS_MAY_DIFFER).replace(microsecond=0)
+    def _look_first(self, sent: datetime) -> tuple[str, str]:
+        since = sent.replace(microsecond=0)
         look = command("runs", "list", deployment=self.deployment, since=since, **self.common.options())
         resend = command("deployments", "run", self.deployment, idempotency_key=self.key, **self.resend)
         return (

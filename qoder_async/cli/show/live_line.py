@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from qoder_async.cli.show.terminal import is_terminal
+from qoder_async.concurrency import end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,14 +73,18 @@ async def redrawn(line: Line, redraw: Callable[[], None]) -> AsyncIterator[None]
     Args:
         line: The line.
         redraw: Writes it anew.
+
+    Raises:
+        BaseException: What the block raised, else what ``redraw`` raised, unless the terminal was gone.
     """
     with errors_above(line):
         ticking = asyncio.create_task(_tick(redraw))
         try:
             yield
         finally:
-            ticking.cancel()
-            await asyncio.wait({ticking})
+            await end(ticking)
+    if not ticking.cancelled():
+        ticking.result()
 
 
 async def _tick(redraw: Callable[[], None]) -> None:

@@ -39,7 +39,7 @@ _STATES = {
 
 
 _TO_COPY = re.compile(r"qoder-async |\b(?:dep|drun|sess)_\w")
-_ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
 def make_console() -> Console:
@@ -135,7 +135,7 @@ class LiveLine:
         line = Text(hide_token(clean(text)), style="dim")
         line.truncate(self._console.width - 1, overflow="ellipsis")
         with self._console:  # written at once, so that it does not flicker
-            self._console.control(_ERASE_LINE)
+            self._console.control(ERASE_LINE)
             self._console.print(line, end="", soft_wrap=True)
         self._is_shown = True
 
@@ -143,4 +143,4 @@ class LiveLine:
         """Take it away, as before every other line."""
         if self._is_shown:
             self._is_shown = False
-            self._console.control(_ERASE_LINE)
+            self._console.control(ERASE_LINE)

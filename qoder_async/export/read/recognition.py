@@ -10,6 +10,7 @@ from qoder_async._wire.splitter import SplitError, split_object
 from qoder_async.errors import ExportError
 from qoder_async.export.read.compressed import DamagedError, gunzip, unzstd
 from qoder_async.export.write.columns import NAMES
+from qoder_async.export.write.sqlite_schema import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from qoder_async.export.formats import Format
 
-APPLICATION_ID = 0x51444552
-"""What SQLite's own ``application_id`` is in a file of ours."""
 METADATA_KEY = b"qoder_async"
 """The key under which Parquet's metadata say what was exported."""
 

@@ -174,7 +174,7 @@ class DeploymentSync:
             if len(stretch.runs) > 1:
                 await self._write_runs(await self._part_of_list(stretch))
             for run in stretch.runs:
-                if run.id in self._unfinished:
+                if run.id in self._unfinished and is_id(run.id):
                     await self._write(await self._one(run))
 
     async def _plan(self) -> list[Stretch]:
@@ -229,10 +229,10 @@ class DeploymentSync:
         for path in (f"/deployments/{self._id}/runs/{run.id}", f"/deployment_runs/{run.id}"):
             call = Call(method="GET", path=path, parse=_raw_record, on_sent=self._tally.note_request)
             with contextlib.suppress(NotFoundError):
-                if is_id(run.id):
-                    send = partial(self._transport.send, call)
-                    line = await patiently(send, self._transport.clock, is_passing_unless_understood)
-                    return Change(deployment_id=self._id, lines=[line])
+                send = partial(self._transport.send, call)
+                line = await patiently(send, self._transport.clock, is_passing_unless_understood)
+                return Change(deployment_id=self._id, lines=[line])
+        log.warning("The run %s of %s is gone: it stays as it was last seen, %s", run.id, self._id, run.status)
         return Change(deployment_id=self._id, missing=[run.id])
 
 

@@ -41,6 +41,7 @@ _KEPT = f"SELECT rowid, id, raw, {', '.join(Facts._fields)} FROM runs WHERE id I
 _SET_OUTCOME = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in OUTCOME_COLUMNS)} WHERE id = ?"  # noqa: S608
 _UNJUDGED = f"SELECT id, raw FROM runs WHERE deployment_id = ? AND id > ? AND {UNJUDGED} ORDER BY id LIMIT ?"  # noqa: S608
 _COUNT_UNFINISHED = f"SELECT count(*) FROM runs WHERE {UNFINISHED} AND id NOT IN (SELECT id FROM sync_missing)"  # noqa: S608
+_COUNT_MISSING = f"SELECT count(*) FROM runs WHERE {UNFINISHED} AND id IN (SELECT id FROM sync_missing)"  # noqa: S608
 _COUNT_UNJUDGED = f"SELECT count(*) FROM runs INDEXED BY sync_unjudged WHERE {UNJUDGED}"  # noqa: S608
 
 _ADVICE = {
@@ -224,6 +225,12 @@ class SyncStore:
             (unfinished,) = self._connection.execute(_COUNT_UNFINISHED).fetchone()
             (unjudged,) = self._connection.execute(_COUNT_UNJUDGED).fetchone() if outcomes else (0,)
             return int(unfinished) + int(unjudged)
+
+    def count_missing(self) -> int:
+        """Count the runs that had not ended and that the service does not know any more."""
+        with self._using():
+            (count,) = self._connection.execute(_COUNT_MISSING).fetchone()
+            return int(count)
 
     # Writing
 

@@ -13,6 +13,7 @@ from qoder_async._wire.decode import decode_record
 from qoder_async._wire.ids import is_id
 from qoder_async.concurrency import Workers
 from qoder_async.errors import ConfigurationError, ExportError, NotFoundError, QoderError
+from qoder_async.export.incomplete import incomplete
 from qoder_async.export.liveness import Liveness
 from qoder_async.export.lock import FileLock
 from qoder_async.export.progress import SyncReport
@@ -47,7 +48,6 @@ _ENOUGH = 10_000
 _LONG_ENOUGH = 1.0
 """Seconds after which what has come is written in any case."""
 _UNJUDGED_AT_ONCE = 200
-_MOST_NAMED = 5
 
 log: logging.Logger = logging.getLogger("qoder_async")
 
@@ -171,13 +171,20 @@ class _Sync:
             await self._write_all(Workers(self._judge, self._unjudged(), max_concurrency=self._max_concurrency))
         await self._tell(at_once=True)
         if tally.failures:
-            raise self._incomplete()
+            raise incomplete(
+                self._path,
+                tally.failures,
+                deployments=len(tally.failures) + len(tally.done),
+                so="is not up to date",
+                rest="all others are, and the next sync goes on",
+            )
         return SyncReport(
             path=str(self._path),
             rows=await file(file.store.count_runs),
             new=tally.new,
             updated=tally.updated,
             unfinished=await file(file.store.count_unfinished, outcomes=self._wants_outcomes),
+            missing=await file(file.store.count_missing),
             deployments=len(tally.done),
             gone=dict(tally.gone),
             requests=tally.requests,
@@ -277,17 +284,6 @@ class _Sync:
         log.warning("The runs of %s are not up to date: %s", deployment_id, error)
         self._tally.failures[deployment_id] = error
         self._tally.done.pop(deployment_id, None)
-
-    def _incomplete(self) -> ExportError:
-        failures = self._tally.failures
-        told = [f"{deployment_id}: {error}" for deployment_id, error in failures.items()]
-        more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-        return ExportError(
-            f"{self._path} is not up to date, because {len(failures)} of {len(failures) + len(self._tally.done)} "
-            f"deployments failed ({'; '.join(told[:_MOST_NAMED])}{more}): all others are, and the next sync goes on",
-            path=str(self._path),
-            failures=failures,
-        )
 
     # How lean runs went
 

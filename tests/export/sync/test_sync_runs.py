@@ -58,6 +58,7 @@ async def test_the_first_sync_brings_everything(on):
         new=251,
         updated=0,
         unfinished=0,
+        missing=0,
         deployments=3,
         gone={},
         requests=sum(on.sim.request_counts.values()),
@@ -345,15 +346,31 @@ async def test_a_part_of_the_list_that_fails_is_a_failure(on):
     assert list(caught.value.failures) == [dep]
 
 
-async def test_a_run_that_is_gone_is_not_asked_for_again(on):
+async def test_a_run_that_is_gone_is_told_once_counted_and_not_asked_for_again(on, caplog):
     (dep,) = on.add(10, newest=ago(DAY))
     run = on.sim.insert_run(dep, state="running", triggered_at=ago(DAY / 2))
-    await on.sync()
+    assert (await on.sync()).missing == 0
     on.sim.delete_run(run)
     report = await on.sync()
-    assert (report.rows, report.unfinished, report.updated) == (11, 0, 0)
+    assert (report.rows, report.unfinished, report.missing, report.updated) == (11, 0, 1, 0)
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", f"The run {run} of {dep} is gone: it stays as it was last seen, running")
+    ]
     assert routes(await on.asked()) == [DEPLOYMENTS, RUNS]
+    assert (await on.sync()).missing == 1
+    assert len(caplog.records) == 1
     assert json.loads(query(on.path, "SELECT raw FROM runs WHERE id = ?", run)[0][0])["status"] == "running"
+
+
+async def test_a_run_that_cannot_be_asked_for_is_not_taken_for_gone(on, caplog):
+    (dep,) = on.add(10, newest=ago(DAY))
+    run = on.sim.insert_run(dep, state="running", triggered_at=ago(DAY / 2))
+    on.sim.patch_record(run, id="drun/../1")
+    assert (await on.sync()).unfinished == 1
+    on.advance(DAY)
+    assert routes(await on.asked()) == [DEPLOYMENTS, RUNS]
+    report = await on.sync()
+    assert (report.unfinished, report.missing, caplog.records) == (1, 0, [])
 
 
 async def test_a_run_that_only_one_of_two_routes_knows_is_not_gone(on):

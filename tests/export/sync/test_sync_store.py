@@ -130,6 +130,13 @@ def test_unfinished_runs_come_newest_first_and_without_those_that_are_missing(st
     store.write([change(missing=["drun_2"])])
     assert [run.id for run in store.standing("dep_1").unfinished] == ["drun_1", "drun_3"]
     assert store.count_unfinished(outcomes=False) == 2
+    assert store.count_missing() == 1
+
+
+def test_a_missing_run_that_has_come_again_and_ended_is_not_missing(store):
+    store.write([change(line("drun_1", status="running"), missing=["drun_1"])])
+    store.write([change(line("drun_1", status="completed"))])
+    assert (store.count_missing(), store.count_unfinished(outcomes=False)) == (0, 0)
 
 
 def test_a_run_without_trigger_time_has_no_place(store):
