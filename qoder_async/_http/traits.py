@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _FARTHEST = timedelta(days=36_525)
 """A clock that is a century off tells no time, and times reckoned by it may lie outside of the calendar."""
+_MOST_STARTED = 10_000
 
 
 @attrs.define
@@ -22,9 +24,11 @@ class Traits:
 
     Attributes:
         largest_page: The largest page the service gives, ``None`` as long as no size was refused.
+        started: The ids of the last runs that triggers were answered with.
     """
 
     largest_page: int | None = None
+    started: deque[str] = attrs.field(factory=lambda: deque(maxlen=_MOST_STARTED), init=False, repr=False)
     _date: str | None = attrs.field(default=None, init=False)
     _date_came: datetime | None = attrs.field(default=None, init=False)
 

@@ -39,13 +39,15 @@ async def runs_since_trigger(transport: Transport, error: AmbiguousTriggerError)
     path = f"/deployments/{check_id(error.deployment_id, 'deployment_id')}/runs"
     listing = Listing(transport=transport, path=path, model=DeploymentRun)
     found = []
+    # The time since when to look is not sharp, and what a trigger was answered with was not lost.
+    answered = set(transport.traits.started)
     pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="raise")
     # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
     async with aclosing(aiter(pager)) as runs:
         async for run in runs:
             if (run.triggered_at or run.created_at) < _by_its_clock(transport, error):
                 break
-            if run.trigger_context.type == TriggerType.MANUAL:
+            if run.trigger_context.type == TriggerType.MANUAL and run.id not in answered:
                 found.append(run)
     return found
 

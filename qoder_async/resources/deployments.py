@@ -319,7 +319,9 @@ class Deployments:
         path = f"{self._path(deployment_id)}/run"
         deployment = id_of(deployment_id, Deployment, "deployment_id")
         call = writing(path, DeploymentRun, {}, idempotency_key=idempotency_key, triggers=deployment)
-        return await self._transport.send(call)
+        run = await self._transport.send(call)
+        self._transport.traits.started.append(run.id)
+        return run
 
     async def run_and_wait(
         self,
@@ -368,7 +370,9 @@ class Deployments:
         """Look for the run that a lost trigger may have started.
 
         A run may become visible a little late: where nothing is found, look again before triggering again. Where
-        somebody else triggers the same deployment, their runs of that time are found, too.
+        somebody else triggers the same deployment, their runs of that time are found, too. The service tells its time
+        in whole seconds only, so that "since" begins up to two seconds early; runs that this client's own triggers
+        were answered with are left out.
 
         Args:
             error: What :meth:`run` raised.

@@ -176,8 +176,8 @@ class Runs:
         """Wait until a run has ended, however it ends.
 
         It works in both shapes of the API: where a run has no status, its session is followed. All waits of a client
-        share their requests. A failed request is not a failed run: it is tried again until nothing usable came back
-        for 5 minutes.
+        share their requests; those of a client made by ``with_options`` share them among themselves only. A failed
+        request is not a failed run: it is tried again until nothing usable came back for 5 minutes.
 
         Args:
             run: The run, or its id: any run, whoever triggered it.

@@ -88,6 +88,18 @@ async def test_nothing_is_found_where_nothing_was_started(serve, shape, status):
     assert await qoder.deployments.find_triggered(error) == []
 
 
+async def test_a_run_that_was_answered_for_is_not_the_lost_one(serve, shape):
+    sim, qoder = await serve(shape=shape)
+    dep = sim.add_deployment(max_concurrent=10)
+    answered = await qoder.deployments.run(dep)
+    sim.faults.add("reset", route=RUN)
+    error = await _lose(qoder, dep)
+    assert sim.run_ids(dep) == [answered.id]
+    assert await qoder.deployments.find_triggered(error) == []
+    theirs = sim.insert_run(dep, trigger="manual")
+    assert [run.id for run in await qoder.deployments.find_triggered(error)] == [theirs]
+
+
 async def test_it_is_found_behind_many_scheduled_runs(serve, shape):
     """The list is newest first, and a busy schedule goes on while one looks."""
     sim, qoder = await serve(shape=shape)
