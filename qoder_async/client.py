@@ -240,6 +240,9 @@ class AsyncQoder:
     def with_options(self, **changes: Unpack[ClientChanges]) -> AsyncQoder:
         """Make a client with other settings over the same connections.
 
+        It follows its runs by itself: waits through different clients share no requests. So make it once, not at each
+        call.
+
         Args:
             **changes: ``token``, ``base_url``, ``timeout``, ``retry``, ``pace``, ``max_body``, ``allow_insecure``,
                 ``workspace_id``, ``headers``, ``on_attempt`` or ``telemetry``, as in the constructor. A new ``pace``
@@ -253,7 +256,8 @@ class AsyncQoder:
 
         Example:
             ```python
-            run = await qoder.with_options(timeout=5).runs.get("drun_…")
+            quick = qoder.with_options(timeout=5)
+            run = await quick.runs.get("drun_…")
             ```
         """
         changed: dict[str, Any] = dict(changes)

@@ -108,6 +108,11 @@ def test_a_polls_durations_are_checked_by_name(name, value):
         Poll(**{name: value})
 
 
+def test_a_poll_keeps_durations_as_seconds():
+    poll = Poll(initial=timedelta(milliseconds=250), maximum=timedelta(minutes=1))
+    assert (poll, type(poll.initial), type(poll.maximum)) == (Poll(initial=0.25, maximum=60), float, float)
+
+
 @pytest.mark.parametrize("value", [0.99, 0, -2, math.nan, math.inf, "2", None, True], ids=repr)
 def test_a_polls_factor_is_checked_by_name(value):
     with pytest.raises(ConfigurationError, match=r"^Poll\.factor must be a number of 1 or more"):

@@ -60,6 +60,7 @@ def sync_report(**settings: Any) -> SyncReport:
         "new": 1_234,
         "updated": 56,
         "unfinished": 0,
+        "missing": 0,
         "deployments": 500,
         "gone": {},
         "requests": 501,

@@ -73,14 +73,16 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(scripted, cli,
 
 
 @pytest.mark.parametrize(
-    ("unfinished", "said"),
+    ("found", "said"),
     [
-        (1, "1 run has not ended: the next sync reads it again"),
-        (1_012, "1,012 runs have not ended: the next sync reads them again"),
+        ({"unfinished": 1}, "1 run has not ended: the next sync reads it again"),
+        ({"unfinished": 1_012}, "1,012 runs have not ended: the next sync reads them again"),
+        ({"missing": 1}, "1 run disappeared before it had ended: it stays as it was"),
+        ({"missing": 1_012}, "1,012 runs disappeared before they had ended: they stay as they were"),
     ],
 )
-def test_what_is_worth_knowing_beside_is_told(scripted, cli, unfinished, said):
-    scripted(sync_report(unfinished=unfinished, gone={"dep_1": "404 gone"}))
+def test_what_is_worth_knowing_beside_is_told(scripted, cli, found, said):
+    scripted(sync_report(**found, gone={"dep_1": "404 gone"}))
 
     result = cli("runs", "sync", "runs.db")
 

@@ -68,7 +68,7 @@ def test_a_file_is_made_and_then_kept_up_to_date(serve, cli, shape, folder):
     assert (report["rows"], report["new"], report["updated"]) == (62, 1, int(shape == "extended"))
     assert report["unfinished"] == 0
     assert sorted(report) == sorted(
-        ["path", "rows", "new", "updated", "unfinished", "deployments", "gone", "requests", "seconds"]
+        ["path", "rows", "new", "updated", "unfinished", "missing", "deployments", "gone", "requests", "seconds"]
     )
     assert ids(folder / "runs.db") == sorted(sim.run_ids())
 

@@ -149,8 +149,9 @@ async def sync(
     every few seconds, and one at the end.
 
     --json: one object at the end: path, rows, new, updated, unfinished (runs
-    that the next sync reads again), deployments, gone (deployments that the
-    service does not know any more, with what it said), requests, seconds.
+    that the next sync reads again), missing (runs that had not ended, and
+    that the service does not know any more), deployments, gone (deployments
+    that it does not know any more, with what it said), requests, seconds.
 
     Exit codes: 2 the file is something else, or wrong usage, 5 the service or
     the disk failed, or some deployments did: all others are up to date

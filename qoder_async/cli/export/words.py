@@ -146,6 +146,9 @@ def synced(report: SyncReport, path: Path) -> tuple[str, ...]:
     if report.unfinished:
         verb, them = ("has", "it") if report.unfinished == 1 else ("have", "them")
         told.append(f"{counted(report.unfinished, 'run')} {verb} not ended: the next sync reads {them} again")
+    if report.missing:
+        they, stay = ("it", "stays as it was") if report.missing == 1 else ("they", "stay as they were")
+        told.append(f"{counted(report.missing, 'run')} disappeared before {they} had ended: {they} {stay}")
     return (*told, *disappeared(report.gone))
 
 

@@ -363,11 +363,11 @@ async def test_a_run_that_is_gone_is_told_once_counted_and_not_asked_for_again(o
 
 
 async def test_a_run_that_cannot_be_asked_for_is_not_taken_for_gone(on, caplog):
-    (dep,) = on.add(10, newest=ago(DAY))
-    run = on.sim.insert_run(dep, state="running", triggered_at=ago(DAY / 2))
+    (dep,) = on.add(250, newest=ago(DAY))
+    run = on.sim.run_ids(dep)[150]
+    on.sim.set_run(run, status="running")
     on.sim.patch_record(run, id="drun/../1")
     assert (await on.sync()).unfinished == 1
-    on.advance(DAY)
     assert routes(await on.asked()) == [DEPLOYMENTS, RUNS]
     report = await on.sync()
     assert (report.unfinished, report.missing, caplog.records) == (1, 0, [])
