@@ -7,6 +7,8 @@ import weakref
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from qoder_async.simulator.choices import check_not_negative
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -96,8 +98,7 @@ class ManualClock:
         Raises:
             ValueError: If the seconds are negative.
         """
-        if seconds < 0:
-            raise ValueError(f"time does not go backwards: {seconds}")
+        check_not_negative("seconds", seconds, ": time does not go backwards")
         self._now += timedelta(seconds=seconds)
         for listener in list(self._listeners):
             work_off = listener()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qoder_async.simulator.choices import check_choice
 from qoder_async.simulator.instants import from_seconds
 from qoder_async.simulator.run_states import ENDINGS, GOING_ON, STATES
 from qoder_async.simulator.run_table import NEVER, Outcome, Status
@@ -37,9 +38,8 @@ def set_run(
         ValueError: If the status is any other word in the lean shape, where runs have none.
     """
     table = world.table
-    odd = status is not None and status not in STATES
-    if odd and world.shape == "lean":
-        raise ValueError(f"a lean run cannot say {status!r}; use patch_record to send what the shape does not know")
+    if status is not None and world.shape == "lean":
+        check_choice("status", status, STATES, ": a lean run says no other; patch_record sends what the shape lacks")
     table.patches.get(number, {}).pop("status", None)
     if error is not None:
         table.errors[number] = error

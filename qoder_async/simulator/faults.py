@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
+from qoder_async.simulator.choices import check_arguments, check_choice
 from qoder_async.simulator.routing import METHODS, check_route
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from qoder_async.simulator.ids import Mint
     from qoder_async.simulator.traffic import RecordedRequest
 
-FaultKind = Literal["status", "reset", "truncate", "delay", "stall", "garbage", "rate_limit", "body"]
+FaultKind = Literal["status", "rate_limit", "reset", "truncate", "delay", "stall", "garbage", "body"]
 
-_KINDS: frozenset[str] = frozenset(get_args(FaultKind))
+_CONDITIONS = ("kind", "route", "nth", "times", "share", "after_commit", "when")
 _SHARE_SALT = 41
 _NEEDS_ANSWER = frozenset({"truncate", "delay", "body"})
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
@@ -150,8 +151,22 @@ class Faults:
     ) -> Fault:
         """Set up a fault.
 
+        The kinds, with the details that each heeds in brackets:
+
+        - ``status`` answers with an error, 503 unless told otherwise (``status``, ``retry_after``, ``body``,
+          ``headers``, ``content_type``)
+        - ``rate_limit`` answers 429; with ``seconds``, to all requests for so long (``seconds``, ``retry_after``,
+          ``headers``)
+        - ``reset`` breaks the connection (``after_body_bytes``)
+        - ``truncate`` sends half of the answer, and hangs up (``chunked``)
+        - ``delay`` answers late (``seconds``)
+        - ``stall`` sends the headers, and then nothing
+        - ``garbage`` answers 200 with broken JSON (``html``, ``empty``, ``body``, ``status``, ``headers``,
+          ``content_type``)
+        - ``body`` lets the answer through, changed (``body``, ``headers``, ``content_type``)
+
         Args:
-            kind: What it does.
+            kind: What it does, see above.
             route: The route it hits, such as ``GET /deployments/{id}/runs``, or a method; None: all.
             nth: The first request it hits, counted from now over those that match, from 1.
             times: How many requests it hits, ``math.inf`` for all; by default 1, and all with a share or a
@@ -159,17 +174,17 @@ class Faults:
             share: Hit this share of the requests only, 0 to 1, seeded.
             after_commit: Whether the request takes effect before the fault hits the answer.
             when: Says of a request whether it matches.
-            details: What ``Details`` takes.
+            details: What ``Details`` takes, see above.
 
         Returns:
             The fault.
 
         Raises:
-            ValueError: If the kind or the route is unknown, or a number could never hit.
-            TypeError: If a detail is unknown.
+            ValueError: If there is no such kind or route, or a number could never hit.
+            TypeError: If there is no such detail.
         """
-        if kind not in _KINDS:
-            raise ValueError(f"unknown kind of fault: {kind}")
+        check_choice("kind", kind, get_args(FaultKind))
+        check_arguments("Faults.add", details, (*_CONDITIONS, *attrs.fields_dict(Details)))
         if route is not None and route not in METHODS:
             check_route(route)
         if nth is not None and nth < 1:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import attrs
 
-from qoder_async.simulator.instants import from_seconds
-from qoder_async.simulator.run_states import ENDINGS, GOING_ON, STATES
+from qoder_async.simulator.choices import check_choice, check_not_negative
+from qoder_async.simulator.instants import SECOND, from_seconds
+from qoder_async.simulator.run_states import ENDINGS, GOING_ON, STATES, TriggerName
 from qoder_async.simulator.run_table import NEVER, Outcome, Status, Trigger
 
 if TYPE_CHECKING:
@@ -80,14 +81,10 @@ def add_history(world: World, deployment: Deployment, history: History) -> range
 
 
 def _check(history: History) -> None:
-    if history.count < 0:
-        raise ValueError(f"count must not be negative, got {history.count}")
-    if history.spacing < 0:
-        raise ValueError("spacing must not be negative")
-    if history.state not in {"mixed", *STATES}:
-        raise ValueError(f"unknown state: {history.state}")
-    if history.trigger not in {"mixed", "manual", "schedule", "retry"}:
-        raise ValueError(f"unknown trigger: {history.trigger}")
+    check_not_negative("count", history.count)
+    check_not_negative("spacing", history.spacing / SECOND)
+    check_choice("state", history.state, (*STATES, "mixed"))
+    check_choice("trigger", history.trigger, (*get_args(TriggerName), "mixed"))
 
 
 def _outcomes(world: World, numbers: range, state: str) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
+from qoder_async.simulator.choices import check_choice
 from qoder_async.simulator.run_table import Outcome, Status
 
 RunState = Literal["pending", "running", "completed", "failed", "skipped", "stopped", "timed_out", "no_session"]
@@ -19,7 +20,7 @@ ENDINGS = {
     "no_session": Outcome.NO_SESSION,
 }
 GOING_ON = {"pending": Status.PENDING, "running": Status.RUNNING}
-STATES = frozenset({*GOING_ON, *ENDINGS})
+STATES: tuple[RunState, ...] = get_args(RunState)
 
 
 def check_plan(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
@@ -35,6 +36,5 @@ def check_plan(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
         ValueError: If one of them is neither an ending nor ``running``.
     """
     for state in states:
-        if state != "running" and state not in ENDINGS:
-            raise ValueError(f"a run can be planned as {', '.join(ENDINGS)} or running, got {state!r}")
+        check_choice("states", state, (*ENDINGS, "running"))
     return states

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import msgspec
 
+from qoder_async.simulator.choices import check_choice, check_not_negative
 from qoder_async.simulator.clock import Clock, ManualClock, RealClock
 from qoder_async.simulator.deployment_wire import deployment_record
 from qoder_async.simulator.faults import Faults
@@ -75,22 +77,21 @@ class Simulator(Steering):
         rate_limit: RateLimit | None = None,
         keep_requests: int = 10_000,
     ) -> None:
-        if shape not in _MAX_PAGE_SIZE:
-            raise ValueError(f"unknown shape: {shape}")
-        if next_page not in get_args(NextPage):
-            raise ValueError(f"next_page must be one of {', '.join(get_args(NextPage))}, got {next_page!r}")
+        check_choice("shape", shape, tuple(_MAX_PAGE_SIZE))
+        check_choice("next_page", next_page, get_args(NextPage))
         if max_page_size is not None and max_page_size < 1:
             raise ValueError(f"max_page_size must be 1 or more, got {max_page_size}")
-        if not (latency >= 0 and visibility_delay >= 0):
-            raise ValueError("latency and visibility_delay must be 0 or more seconds")
+        check_not_negative("latency", latency)
+        check_not_negative("visibility_delay", visibility_delay)
         if not host:
-            raise ValueError("host must not be empty")
+            raise ValueError("host must not be empty, got ''")
         if not allow_remote and not is_loopback(host):
             raise ValueError(f"{host} can be reached from elsewhere: say allow_remote=True if that is wanted")
         super().__init__(shape, seed, RealClock() if clock is None else clock, visibility_delay)
         self._host = host
         self._port = port
         self._bound: int | None = None
+        self._last_bound = 0
         self.faults: Faults = Faults(self._world.mint)
         self.requests: RequestLog = RequestLog(keep_requests)
         page_size = _MAX_PAGE_SIZE[shape] if max_page_size is None else max_page_size
@@ -102,19 +103,26 @@ class Simulator(Steering):
     # Serving
 
     async def start(self) -> None:
-        """Start to serve.
+        """Start to serve; after ``aclose`` at the address of before, unless its port was taken meanwhile.
 
         Raises:
             RuntimeError: If it serves already.
+            OSError: If the port that was asked for is taken.
         """
         if self._bound is not None:
             raise RuntimeError(f"the simulator is already started, at {self.url}")
-        self._bound = await self._gateway.start(self._host, self._port)
+        self._bound = self._last_bound = await self._listen()
 
     async def aclose(self) -> None:
-        """Stop serving; the world stays, and it may be started again."""
+        """Stop serving; the world and the address stay, and it may be started again."""
         self._bound = None
         await self._gateway.close()
+
+    async def _listen(self) -> int:
+        if not self._port and self._last_bound:
+            with suppress(OSError):
+                return await self._gateway.start(self._host, self._last_bound)
+        return await self._gateway.start(self._host, self._port)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from qoder_async.simulator import editing, population
+from qoder_async.simulator import editing, lookups, population
 from qoder_async.simulator.behaviour import Behaviour, span
+from qoder_async.simulator.choices import check_choice
 from qoder_async.simulator.deployment_rules import creation
 from qoder_async.simulator.history import History, add_history
 from qoder_async.simulator.instants import from_seconds, to_us
@@ -158,8 +159,9 @@ class Steering:
             count: How many.
             newest: When the newest was triggered; by default now.
             spacing: Seconds between two runs.
-            state: How they stand; ``running`` and ``pending`` ones go on until they are changed by hand.
-            trigger: What started them.
+            state: How they stand: ``completed``, ``failed``, ``skipped``, ``stopped``, ``timed_out``,
+                ``no_session``, ``mixed``; ``running`` and ``pending`` ones go on until they are changed by hand.
+            trigger: What started them: ``manual``, ``schedule``, ``retry`` or ``mixed``.
             created_after: Seconds by which the record was made after the trigger.
             same_time: Whether all were triggered at one instant.
             run_duration: Shortest and longest run, or the length of every run, seconds.
@@ -203,8 +205,9 @@ class Steering:
 
         Args:
             deployment_id: Whose run.
-            state: How it stands.
-            trigger: What started it.
+            state: How it stands: ``completed``, ``failed``, ``skipped``, ``stopped``, ``timed_out``,
+                ``no_session``; a ``running`` or ``pending`` one goes on until it is changed by hand.
+            trigger: What started it: ``manual``, ``schedule`` or ``retry``.
             triggered_at: When it was triggered; by default now.
             created_after: Seconds by which the record was made after the trigger.
             fields: Fields laid over its record, as ``patch_record`` does; a ``status`` that is a ``RunState`` is
@@ -215,9 +218,11 @@ class Steering:
 
         Raises:
             KeyError: If there is no such deployment.
+            ValueError: If the state or the trigger cannot be.
         """
         if fields.get("status") in STATES:
             state = fields.pop("status")
+        check_choice("state", state, STATES)
         (run_id,) = self.add_runs(
             deployment_id, 1, newest=triggered_at, state=state, trigger=trigger, created_after=created_after
         )
@@ -271,7 +276,8 @@ class Steering:
 
         Args:
             deployment_id: Whose runs.
-            states: How each ends, or ``running`` for one that goes on until it is changed by hand.
+            states: How each ends: ``completed``, ``failed``, ``skipped``, ``stopped``, ``timed_out``,
+                ``no_session``; a ``running`` one goes on until it is changed by hand.
 
         Raises:
             KeyError: If there is no such deployment.
@@ -293,7 +299,8 @@ class Steering:
 
         Args:
             run_id: The run.
-            status: One of ``RunState``, or in the extended shape any other word, which is then sent as it is.
+            status: ``pending``, ``running``, ``completed``, ``failed``, ``skipped``, ``stopped``, ``timed_out``,
+                ``no_session``, or in the extended shape any other word, which is then sent as it is.
             error: ``type`` and ``message``, if not the usual ones.
             duration: Seconds the work took; by default from the start until now.
             stop_reason: Why the session went idle, if not the usual reason.
@@ -373,22 +380,13 @@ class Steering:
         return self._world.settle()
 
     def _deployment(self, deployment_id: str) -> Deployment:
-        deployment = self._world.deployment(deployment_id)
-        if deployment is None:
-            raise KeyError(deployment_id)
-        return deployment
+        return lookups.find_deployment(self._world, deployment_id)
 
     def _run(self, run_id: str) -> int:
-        number = self._world.run(run_id)
-        if number is None:
-            raise KeyError(run_id)
-        return number
+        return lookups.find_run(self._world, run_id)
 
     def _session(self, session_id: str) -> int:
-        number = self._world.session(session_id)
-        if number is None:
-            raise KeyError(session_id)
-        return number
+        return lookups.find_session(self._world, session_id)
 
 
 def _schedule(schedule: str | Mapping[str, str] | None, timezone: str) -> dict[str, str] | None:

@@ -90,7 +90,7 @@ async def test_several_faults_and_their_end(serve):
 
 async def test_wrong_faults(serve):
     client = await serve()
-    with pytest.raises(ValueError, match="unknown kind"):
+    with pytest.raises(ValueError, match="kind must be one of"):
         client.sim.faults.add("explode")
     with pytest.raises(ValueError, match="no route 'GET /runs'; routes are: GET /deployment_runs, "):
         client.sim.faults.add("status", route="GET /runs")
@@ -320,5 +320,5 @@ async def test_a_fault_that_could_never_hit_is_refused(settings, problem):
     "settings", [{"next_page": "foo"}, {"max_page_size": 0}, {"latency": -1}, {"visibility_delay": -1}, {"shape": "x"}]
 )
 def test_a_setting_that_is_none_is_refused(settings):
-    with pytest.raises(ValueError, match=r"must be|unknown shape"):
+    with pytest.raises(ValueError, match="must be"):
         Simulator(**settings)

@@ -70,6 +70,34 @@ def test_markers_add_up(tmp_path):
     assert "2 passed" in result.stdout, result.stdout + result.stderr
 
 
+WRONG = """
+import pytest
+
+@pytest.mark.qoder_simulator({arguments})
+async def test_it(qoder_simulator):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            "speed=60, seed=3",
+            "@pytest.mark.qoder_simulator has no argument 'speed'; its arguments are: shape, seed, clock,",
+        ),
+        ("'lean'", "@pytest.mark.qoder_simulator takes arguments by name only, got 'lean'; its arguments are: shape, "),
+        ("shape='new'", "@pytest.mark.qoder_simulator: shape must be one of extended, lean, got 'new'"),
+    ],
+)
+def test_a_wrong_argument_of_the_marker(tmp_path, arguments, problem):
+    result = run_pytest(tmp_path, "--asyncio-mode=auto", source=WRONG.format(arguments=arguments))
+    assert "1 error" in result.stdout, result.stdout + result.stderr
+    assert problem in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "simulator.py:" not in result.stdout
+
+
 WITHOUT = """
 import sys
 sys.modules["pytest_asyncio"] = None
