@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async.errors import QoderError, ResponseDecodeError
+from qoder_async.errors import APIStatusError, QoderError, ResponseDecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 300.0
-"""How long a read that fails for a passing reason is tried, in seconds."""
+"""How long a read that fails for a passing reason is tried after its first failure, in seconds."""
 _LONGEST_WAIT = 30.0
 
 
@@ -27,6 +27,8 @@ async def patiently(
     is_passing: Callable[[QoderError], bool] = is_passing_error,
 ) -> T:
     """Read something; where that fails for a passing reason, try again for 5 minutes.
+
+    The wait that the service asks for is not undercut; one that leads past the 5 minutes ends it at once.
 
     Args:
         read: Reads it.
@@ -39,16 +41,31 @@ async def patiently(
     Raises:
         QoderError: It failed for good.
     """
-    began, failures = clock.now(), 0
+    failures, failing_since = 0, 0.0
     while True:
         try:
             return await read()
         except QoderError as error:
-            if not is_passing(error) or clock.now() - began >= PATIENCE:
+            failing_since = failing_since if failures else clock.now()
+            tried, asked = clock.now() - failing_since, asked_wait(error)
+            if not is_passing(error) or tried >= PATIENCE or tried + asked > PATIENCE:
                 raise
         failures += 1
         wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))
-        await clock.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads retries, guards nothing
+        wait *= random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
+        await clock.sleep(max(wait, asked))
+
+
+def asked_wait(error: Exception) -> float:
+    """Tell how long the service asks to be left alone.
+
+    Args:
+        error: What a read raised.
+
+    Returns:
+        Seconds, 0 where it asks nothing.
+    """
+    return (error.retry_after or 0.0) if isinstance(error, APIStatusError) else 0.0
 
 
 def is_passing_unless_understood(error: QoderError) -> bool:

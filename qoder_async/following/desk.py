@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
+from qoder_async._paging.patience import asked_wait
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import QoderError
 from qoder_async.following.change import traits_of
@@ -75,6 +76,7 @@ class Desk:
         *,
         knows: Hashable = None,
         at_once: bool = True,
+        pause: float = 0.0,
     ) -> None:
         """Begin to follow a run for somebody.
 
@@ -84,6 +86,7 @@ class Desk:
             poll: How often to look.
             knows: What the follower knows of it, as ``traits_of`` gives it.
             at_once: Whether to look at once; otherwise it counts as just seen.
+            pause: Seconds for which it is left alone first.
         """
         run_id = run if isinstance(run, str) else run.id
         if not isinstance(run, str) and (finished := judge(run)) is not None:
@@ -101,10 +104,11 @@ class Desk:
         last = None if isinstance(run, str) or knows is None else run
         self._runs_of.setdefault(sink, set()).add(run_id)
         self._followers.setdefault(run_id, {})[sink] = Follower(poll=poll, since=now, knows=knows, last=last)
+        followed.pause(pause, now)
         if followed.is_out:
             return
         if at_once:
-            followed.due = followed.early = now
+            followed.plan_at_once(now)
         elif followed.due is None or followed.due > now:
             followed.plan(list(self._followers[run_id].values()), now, self._jitter, latest=followed.due)
         self._enter(followed)
@@ -285,6 +289,7 @@ class Desk:
         """
         now, age = self._clock.now(), self._age(followed)
         followed.fail(now)
+        self.heed(followed, error)
         followers = self._followers.get(followed.id, {})
         for sink, follower in list(followers.items()):
             if followed.is_given_up(error, now, age, since=follower.since):
@@ -294,6 +299,15 @@ class Desk:
                 self._runs_of[sink].discard(followed.id)
         if not followers:
             self._forget(followed.id)
+
+    def heed(self, followed: Followed, error: Exception) -> None:
+        """Leave a run alone for as long as the service asks to wait.
+
+        Args:
+            followed: The run.
+            error: How a read failed.
+        """
+        followed.pause(asked_wait(error), self._clock.now())
 
     def _tell(self, followed: Followed) -> None:
         """Tell the followers what they do not know yet."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
+from qoder_async._paging.patience import asked_wait
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import NotFoundError
 from qoder_async.following.cadence import next_check, next_wait
@@ -82,6 +83,7 @@ class Followed:
         is_out: Whether somebody is looking at it.
         due: When it is to be looked at again, ``None`` while somebody is looking.
         early: From when on it may be looked at together with others that are due.
+        paused_until: Until when the service asks for it to be left alone.
         check: When what the session did is read, although it says that it is at work.
         runs_reach: The largest list of runs to look for it in.
         sessions_reach: The largest list of sessions to look for its session in.
@@ -104,6 +106,7 @@ class Followed:
     is_out: bool = False
     due: float | None = None
     early: float = 0.0
+    paused_until: float = float("-inf")
     check: float = 0.0
     runs_reach: Reach = Reach.EVERYTHING
     sessions_reach: Reach = Reach.EVERYTHING
@@ -203,7 +206,9 @@ class Followed:
         # Some look so seldom that a single failure would end it.
         is_first = self.failing_since is None or self.failing_since == now
         is_too_long = now - max(self.good, since) >= _PATIENCE and not is_first
-        return not is_passing_error(error) or is_too_long
+        failing_since = max(now if self.failing_since is None else self.failing_since, since)
+        is_asked_too_much = now + asked_wait(error) - failing_since > _PATIENCE
+        return not is_passing_error(error) or is_too_long or is_asked_too_much
 
     def is_session_gone(self, now: float, age: float | None) -> bool:
         """Say whether a session that is not found will not be found later.
@@ -238,8 +243,25 @@ class Followed:
         """
         wait = min(next_wait(each.poll, now - each.since, jitter) for each in followers)
         wait = wait if latest is None else min(wait, latest - now)
-        self.due = now + wait
-        self.early = self.due - _TOGETHER * wait
+        self.due = max(now + wait, self.paused_until)
+        self.early = max(self.due - _TOGETHER * wait, self.paused_until)
+
+    def plan_at_once(self, now: float) -> None:
+        """Settle to look again as soon as the service allows it.
+
+        Args:
+            now: The time, in the clock's seconds.
+        """
+        self.due = self.early = max(now, self.paused_until)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Take note that the service asks for it to be left alone.
+
+        Args:
+            seconds: For how long.
+            now: The time, in the clock's seconds.
+        """
+        self.paused_until = max(self.paused_until, now + seconds)
 
     def checked(self, now: float) -> None:
         """Take note that what the session did was read."""

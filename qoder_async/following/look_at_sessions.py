@@ -151,6 +151,7 @@ class LookAtSessions:
                 # Where it cannot be read for now, its events may tell enough.
                 if not is_passing_error(error):
                     raise
+                self.desk.heed(followed, error)
         return session, await self.reader.turn(followed.run) if self.desk.wants(followed) else None
 
     async def _conclude(self, doubt: _Doubt, session: Session | None, turn: Turn | None) -> None:

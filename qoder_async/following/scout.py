@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import aclosing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qoder_async._paging.patience import patiently
 from qoder_async._paging.run_lists import TIME_SLACK, time_of
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from qoder_async.models import DeploymentRun, Session
     from qoder_async.paging import Page
 
+T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger("qoder_async")
+
 _LARGEST_PAGE = 1000
 _FORGETTING = 0.9
 """What is left of the memory of how long the list of all deployments was, after a look that did without it."""
 _SESSION_SLACK = timedelta(seconds=60)
 """How much older than its session a run may be that works in it."""
 _MOST_PAGES = 50
+"""How many pages are read of a list that shows more than what is looked for."""
 
 
 class Scout:
@@ -139,37 +145,18 @@ class Scout:
         return None
 
     async def _by_status(self, status: str) -> list[DeploymentRun]:
-        found: list[DeploymentRun] = []
-
-        async def walk(deployment: str | None) -> None:
-            async with aclosing(self._pages_of_runs(deployment, status=status)) as pages:
-                async for page in pages:
-                    standing = [run for run in page.items if run.status == status]
-                    found.extend(run for run in standing if self._watches(run))
-                    # A service that does not know the filter would send everything there ever was.
-                    if len(standing) < len(page.items):
-                        return
-
-        await walk(self._only)
-        return found
+        pages = self._pages_of_runs(self._only, status=status)
+        found = await _matching(pages, lambda run: run.status == status, f"runs that are {status}")
+        return [run for run in found if self._watches(run)]
 
     async def _by_sessions(self, known: Collection[str | None], before: datetime) -> list[DeploymentRun]:
         """Find the runs whose sessions are at work: in each session it is the newest."""
         at_work: dict[str, dict[str, Session]] = {}
-
-        async def walk(deployment: str | None) -> None:
-            pager = patient(self._tracker.reader.sessions_at_work(deployment))
-            async with aclosing(pager.pages()) as pages:
-                async for page in pages:
-                    working = [session for session in page.items if is_at_work(session)]
-                    for session in working:
-                        owner = session.deployment_id or deployment
-                        if owner is not None and session.id not in known and self._watches_deployment(owner):
-                            at_work.setdefault(owner, {})[session.id] = session
-                    if len(working) < len(page.items):
-                        return
-
-        await walk(self._only)
+        pager = patient(self._tracker.reader.sessions_at_work(self._only))
+        for session in await _matching(pager.pages(), is_at_work, "sessions at work"):
+            owner = session.deployment_id or self._only
+            if owner is not None and session.id not in known and self._watches_deployment(owner):
+                at_work.setdefault(owner, {})[session.id] = session
         found: list[DeploymentRun] = []
 
         async def find(item: tuple[str, dict[str, Session]]) -> None:
@@ -190,7 +177,14 @@ class Scout:
                 pages += 1
                 found.extend(run for run in page.items if sessions.pop(run.session_id or "", None) is not None)
                 is_past = bool(page.items) and time_of(page.items[-1]) < oldest
-                if not sessions or is_past or pages >= _MOST_PAGES:
+                if not sessions or is_past:
+                    break
+                if pages >= _MOST_PAGES and page.has_more:
+                    log.warning(
+                        "%d sessions of %s are at work for runs too deep in its list: how these end is not told",
+                        len(sessions),
+                        deployment,
+                    )
                     break
         return found
 
@@ -223,3 +217,24 @@ class Scout:
 
     def _watches_deployment(self, deployment_id: str) -> bool:
         return self._deployments is None or deployment_id in self._deployments
+
+
+async def _matching(pages: AsyncGenerator[Page[T], None], matches: Callable[[T], bool], what: str) -> list[T]:
+    """Give what a filtered list shows; a service that does not know the filter would send everything there ever was."""
+    found: list[T] = []
+    mixed = 0
+    async with aclosing(pages) as walked:
+        async for page in walked:
+            matching = [item for item in page.items if matches(item)]
+            found += matching
+            # What has changed since the page was filtered is no sign that the filter is not known.
+            is_unfiltered = 2 * len(matching) < len(page.items)
+            mixed += len(matching) < len(page.items)
+            if page.has_more and (is_unfiltered or mixed >= _MOST_PAGES):
+                log.warning(
+                    "The list of %s shows others, too, as if its filter was not known: "
+                    "how runs end that come later in it is not told",
+                    what,
+                )
+                break
+    return found

@@ -117,7 +117,8 @@ class Tracker:
         for subscription in self._subscriptions:
             # Each its own: raising one exception in several tasks would mix their tracebacks.
             if isinstance(error, asyncio.CancelledError):
-                crash = QoderError("Following runs was ended: somebody has cancelled its task")
+                text = "Following runs was ended: its event loop has ended, or somebody has cancelled its task"
+                crash = QoderError(text)
             else:
                 crash = QoderError(f"Following runs broke down, which is a bug in qoder_async: {error!r}")
                 crash.__cause__ = error
@@ -186,7 +187,15 @@ class Subscription:
         self.sink = sink
         self.deadline: float | None = None
 
-    def follow(self, run: DeploymentRun | str, poll: Poll, *, knows: Hashable = None, at_once: bool = True) -> None:
+    def follow(
+        self,
+        run: DeploymentRun | str,
+        poll: Poll,
+        *,
+        knows: Hashable = None,
+        at_once: bool = True,
+        pause: float = 0.0,
+    ) -> None:
         """Follow a run.
 
         Args:
@@ -194,8 +203,9 @@ class Subscription:
             poll: How often to look.
             knows: What is known of it already, as ``traits_of`` gives it.
             at_once: Whether to look at once; otherwise it counts as just seen.
+            pause: Seconds for which it is left alone first.
         """
-        self._tracker.desk.follow(self.sink, run, poll, knows=knows, at_once=at_once)
+        self._tracker.desk.follow(self.sink, run, poll, knows=knows, at_once=at_once, pause=pause)
 
     async def __aenter__(self) -> Self:
         if self._timeout is not None:

@@ -125,12 +125,14 @@ class EndingRuns:
         return MappingProxyType(self._failures)
 
     async def __aenter__(self) -> Self:
-        if self._subscription is not None:
+        if self._subscription is not None or self._has_left:
             raise ConfigurationError("as_completed can be entered only once; call it anew")
         self._subscription = Subscription(self._tracker(), self._mailbox, self._timeout)
         await self._subscription.__aenter__()
         try:
             for number, run in enumerate(list(self._pending.values()), 1):
+                if self._has_left:  # another task has closed it meanwhile
+                    break
                 self._subscription.follow(run, self._poll)
                 if not number % _WITHOUT_PAUSE:
                     await asyncio.sleep(0)
@@ -278,5 +280,7 @@ async def _tell_of_end(on_update: OnUpdate | None, finished: FinishedRun, previo
 
 
 def _too_late(run_id: str, timeout: float | None, last: DeploymentRun | None) -> str:
-    stood = f", last seen as {last.status!s}" if last is not None and last.status is not None else ""
+    if last is None:
+        return f"{run_id} was not seen within timeout={timeout:g} seconds: nothing is known of it"
+    stood = f", last seen as {last.status!s}" if last.status is not None else ""
     return f"{run_id} had not ended after timeout={timeout:g} seconds{stood}; it goes on"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
+from qoder_async._paging.patience import asked_wait
 from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
@@ -95,6 +96,7 @@ class RunChanges:
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
         self._one_reader = OneReader()
+        self._is_entered = False
         self._has_left = False
 
     @property
@@ -104,7 +106,7 @@ class RunChanges:
         It is the same in every process, and may be taken at any time once the block is entered.
 
         Raises:
-            ConfigurationError: The block was not entered.
+            ConfigurationError: The block was not entered, or was closed meanwhile.
         """
         if self._state is None:
             raise ConfigurationError("watch has no state before it is entered: async with … as changes")
@@ -116,18 +118,22 @@ class RunChanges:
         return MappingProxyType(self._failures)
 
     async def __aenter__(self) -> Self:
-        if self._subscription is not None:
+        if self._subscription is not None or self._has_left:
             raise ConfigurationError("watch can be entered only once; call it anew, with since=changes.state to go on")
         tracker = self._make_tracker()
         self._subscription = Subscription(tracker, self._mailbox)
         await self._subscription.__aenter__()
         try:
             scout = Scout(tracker, self._traits, self._deployments)
-            await self._begin(scout)
-            self._task = asyncio.create_task(self._keep_looking(scout, tracker), name="qoder_async watch")
+            self._task = asyncio.create_task(self._begin(scout), name="qoder_async watch")
+            await asyncio.wait([self._task])
+            if not self._has_left:  # else another task has closed it meanwhile
+                self._task.result()
+                self._task = asyncio.create_task(self._keep_looking(scout, tracker), name="qoder_async watch")
         except BaseException:
-            await self._subscription.__aexit__(None, None, None)
+            await self.__aexit__(None, None, None)
             raise
+        self._is_entered = True
         return self
 
     async def __aexit__(
@@ -153,10 +159,10 @@ class RunChanges:
         return self
 
     async def __anext__(self) -> RunChange:
-        if self._state is None or self._task is None:
+        if not self._is_entered:
             raise ConfigurationError("watch must be entered before it is iterated: async with … as changes")
         with self._one_reader:
-            while not self._has_left:
+            while self._state is not None and not self._has_left:
                 if self._ready:
                     change = self._ready.popleft()
                     self._state.deliver(change)
@@ -281,11 +287,12 @@ class RunChanges:
         assert self._looked_at is not None  # noqa: S101  the first look is over
         return self._looked_at
 
-    def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None) -> None:
+    def _follow(self, run: DeploymentRun | str, *, knows: DeploymentRun | None = None, pause: float = 0.0) -> None:
         assert self._subscription is not None  # noqa: S101  it was entered
         # What a list shows of a run without status says nothing about how it goes.
         at_once = knows is None or knows.status is None
-        self._subscription.follow(run, self._poll, knows=None if knows is None else traits_of(knows), at_once=at_once)
+        known = None if knows is None else traits_of(knows)
+        self._subscription.follow(run, self._poll, knows=known, at_once=at_once, pause=pause)
 
     def _handle(self, news: News | _Found | _Looked, state: WatchState) -> None:
         """Turn news into changes."""
@@ -317,8 +324,8 @@ class RunChanges:
 
     def _lost(self, run_id: str, error: Exception, state: WatchState) -> None:
         if is_passing_error(error):
-            log.warning("%s could not be read for minutes, and is tried further: %s", run_id, error)
-            self._follow(run_id)
+            log.warning("%s cannot be read for now, and is tried further: %s", run_id, error)
+            self._follow(run_id, pause=asked_wait(error))
             return
         log.warning("%s can no longer be followed: %s", run_id, error)
         self._failures[run_id] = error

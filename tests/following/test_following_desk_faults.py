@@ -84,6 +84,87 @@ def fails_at(books, inbox, followed, error, seconds):
     return None
 
 
+# What the service asks to be left alone
+
+
+ASKED = RateLimitError("Too many", status=429, retry_after=120.0)
+
+
+def looks(books, seconds):
+    """At which of these seconds from the beginning a run is due."""
+    start, at = books.clock.now(), []
+    for second in seconds:
+        books.clock.time = start + second
+        for followed in books.desk.take_due():
+            at.append(second)
+            books.desk.release(followed)
+    return at
+
+
+def test_a_run_is_not_looked_at_before_the_wait_that_the_service_asks_for_is_over(books, desk, inbox, follow):
+    followed = follow(books.extended("running"))
+    desk.fail(followed, ASKED)
+    desk.release(followed)
+    assert looks(books, (1, 30, 119.9, 120.1)) == [120.1]
+    assert inbox.take() == []
+
+
+@pytest.mark.parametrize("how", ["another follower", "a list shows it", "looked at with others"])
+def test_nobody_hurries_it(books, desk, inbox, follow, how):
+    followed = follow(books.extended("running"))
+    desk.fail(followed, ASKED)
+    desk.release(followed)
+    books.clock.time += 1
+    if how == "another follower":
+        desk.follow(Inbox(), "drun_1", POLL)
+    elif how == "a list shows it":
+        desk.see(books.extended("running", age=1))
+    else:
+        desk.follow(inbox, "drun_2", POLL)
+        desk.see(books.extended("running", "drun_2"))
+    due = []
+    for _ in range(118):
+        books.clock.time += 1
+        due += [each.id for each in desk.take_due()]
+    assert "drun_1" not in due
+    books.clock.time += 2
+    assert "drun_1" in [each.id for each in desk.take_due()]
+
+
+def test_the_longest_of_two_waits_counts(books, desk, follow):
+    followed = follow(books.extended("running"))
+    desk.fail(followed, ASKED)
+    desk.fail(followed, RateLimitError("Too many", status=429, retry_after=1.0))
+    desk.release(followed)
+    assert looks(books, (1, 30, 119.9, 120.1)) == [120.1]
+
+
+def test_a_list_that_asks_for_a_wait_asks_it_for_all_its_runs(books, desk, inbox):
+    desk.follow(inbox, "drun_1", POLL)
+    desk.follow(inbox, "drun_2", POLL)
+    wanted = desk.take_due()
+    desk.miss(wanted, ASKED)
+    for each in wanted:
+        desk.release(each)
+    assert looks(books, (1, 30, 119.9, 120.1)) == [120.1, 120.1]
+
+
+@pytest.mark.parametrize(("asked", "is_lost"), [(300.0, False), (300.1, True), (1e12, True)])
+def test_a_wait_that_leads_past_the_patience_ends_it(books, desk, inbox, follow, asked, is_lost):
+    desk.fail(follow(books.extended("running")), RateLimitError("Too many", status=429, retry_after=asked))
+    assert inbox.told() == ([("lost", "RateLimitError")] if is_lost else [])
+
+
+def test_the_patience_runs_from_the_first_failure(books, desk, inbox, follow):
+    followed = follow(books.extended("running"))
+    assert fails_at(books, inbox, followed, ASKED, (0, 120, 179, 181)) == 181
+
+
+def test_whoever_begins_anew_may_wait_before_the_first_look(books, desk, inbox):
+    desk.follow(inbox, "drun_1", POLL, pause=50.0)
+    assert looks(books, (0, 49.9, 50.1)) == [50.1]
+
+
 # A run that is not found
 
 

@@ -17,6 +17,7 @@ from qoder_async import (
     ClientClosedError,
     PaginationLoopError,
     QoderError,
+    RateLimitError,
     ResponseDecodeError,
     ServerError,
 )
@@ -126,6 +127,44 @@ async def test_patience_ends_after_five_minutes_with_the_error_and_its_cursor():
         on.sim.faults.clear()
         await on.run(walk(on, listing(on, cursor=caught.value.cursor), walked))
         assert ids(walked) == runs
+
+
+@pytest.mark.parametrize("asked", [100, 150, 300])
+async def test_the_wait_that_the_service_asks_for_is_not_undercut(asked):
+    """A request raises at once where that is above max_retry_after; patience then waits as long."""
+    async with stage() as on:
+        runs = world(on)
+        times = []
+        down = {"retry_after": asked, "times": ALWAYS}
+        fault = on.sim.faults.add("rate_limit", when=lambda request: not times.append(on.time.elapsed), **down)
+
+        async def script():
+            await on.time.sleep(asked - 1)
+            assert times == [0]
+            fault.remove()
+
+        walked = []
+        await on.run(walk(on, listing(on), walked), script())
+        assert ids(walked) == runs
+        assert asked <= on.time.elapsed <= asked + 30
+
+
+async def test_a_wait_that_leads_past_the_five_minutes_comes_out_at_once():
+    async with stage() as on:
+        world(on)
+        on.sim.faults.add("rate_limit", retry_after=301, times=ALWAYS)
+        with pytest.raises(RateLimitError) as caught:
+            await on.run(walk(on, listing(on), []))
+        assert (on.requests, on.time.elapsed, caught.value.retry_after) == (1, 0, 301)
+
+
+async def test_the_five_minutes_run_from_the_first_failure_whatever_is_asked_later():
+    async with stage() as on:
+        world(on)
+        on.sim.faults.add("rate_limit", retry_after=200, times=ALWAYS)
+        with pytest.raises(RateLimitError):
+            await on.run(walk(on, listing(on), []))
+        assert (on.requests, on.time.elapsed) == (2, 200)
 
 
 async def test_each_page_has_its_own_five_minutes():

@@ -52,6 +52,7 @@ async def test_a_run_that_was_never_seen_is_not_in_the_error():
         with pytest.raises(RunTimeoutError) as raised:
             await on.run(on.qoder.runs.wait(run.id, timeout=30))
         assert raised.value.run is None
+        assert str(raised.value) == f"{run.id} was not seen within timeout=30 seconds: nothing is known of it"
         with pytest.raises(RunTimeoutError) as raised:
             await on.run(on.qoder.runs.wait(run, timeout=30))
         assert raised.value.run == run

@@ -231,6 +231,71 @@ async def test_a_run_that_ends_while_another_is_still_asked_about():
         assert asked in json.loads(states[0])["unfinished"]
 
 
+def warnings(caplog):
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+@BOTH
+@pytest.mark.parametrize("at_rest", [slice(0, 1), slice(99, 100), slice(0, 45)], ids=["first", "last", "nearly half"])
+async def test_a_few_that_are_at_rest_do_not_hide_the_others(shape, at_rest, caplog):
+    """They came to rest while the list of what is at work was walked."""
+    async with stage(shape, sim={"ignore_filters": True}) as on:
+        deployment = on.sim.add_deployment(max_concurrent=999)
+        runs = on.sim.add_runs(deployment, 300, spacing=1, newest=ago(on, 3600), state="running")
+        for run in runs[at_rest]:
+            on.sim.set_run(run, status="completed")
+        going_on = [run for run in runs if run not in runs[at_rest]]
+        told = await watched(on, end(on, going_on), deployments=deployment, seconds=90)
+        assert_told(on, told, finished=going_on)
+        assert ["running" in each or "sessions" in each for each in warnings(caplog)] in ([], [False])
+
+
+@BOTH
+async def test_a_filter_that_is_not_heeded_is_told(shape, caplog):
+    async with stage(shape, sim={"ignore_filters": True}) as on:
+        deployment = on.sim.add_deployment(max_concurrent=999)
+        on.sim.add_runs(deployment, 300, spacing=1, newest=ago(on, 3600))
+        await state_of(on, deployments=deployment)
+        assert len(warnings(caplog)) == (2 if shape == "extended" else 1)
+        assert all("filter" in each for each in warnings(caplog))
+        assert on.requests <= 10
+
+
+@BOTH
+async def test_a_list_that_ends_with_what_is_at_rest_is_no_reason_to_warn(shape, caplog):
+    async with stage(shape, sim={"ignore_filters": True}) as on:
+        deployment = on.sim.add_deployment(max_concurrent=999)
+        on.sim.add_runs(deployment, 3, spacing=1, newest=ago(on, 3600))
+        await state_of(on, deployments=deployment)
+        assert warnings(caplog) == []
+
+
+@BOTH
+async def test_a_filter_that_is_half_heeded_is_given_up_after_many_pages(shape, caplog, monkeypatch):
+    monkeypatch.setattr("qoder_async.following.scout._MOST_PAGES", 3)
+    async with stage(shape, sim={"ignore_filters": True}) as on:
+        deployment = on.sim.add_deployment(max_concurrent=999)
+        runs = on.sim.add_runs(deployment, 600, spacing=1, newest=ago(on, 3600), state="running")
+        for run in runs[::20]:
+            on.sim.set_run(run, status="completed")
+        state = await state_of(on, deployments=deployment)
+        assert len(json.loads(state)["unfinished"]) == 3 * 95
+        assert "filter" in warnings(caplog)[-1]
+
+
+async def test_runs_that_lie_too_deep_are_told(caplog, monkeypatch):
+    monkeypatch.setattr("qoder_async.following.scout._MOST_PAGES", 2)
+    async with stage("lean") as on:
+        deployment = on.sim.add_deployment(max_concurrent=999)
+        on.sim.insert_run(deployment, state="running", triggered_at=ago(on, 7200))
+        on.sim.add_runs(deployment, 300, spacing=1, newest=ago(on, 3600))
+        state = await state_of(on, deployments=deployment)
+        assert json.loads(state)["unfinished"] == {}
+        (said,) = warnings(caplog)
+        assert said.startswith("1 ")
+        assert deployment in said
+
+
 # While it begins
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from waiting_support import ALL_RUNS, ALWAYS, EVENTS, RUN, RUNS, SESSION, SESSIONS, stage
@@ -54,6 +55,37 @@ async def trigger(on, deployments, count, every, into):
 
 def down(on, **fault):
     return on.sim.faults.add(**{"kind": "status", "status": 503, "times": ALWAYS} | fault)
+
+
+# What the service asks to be left alone
+
+
+async def test_a_watch_leaves_a_run_alone_for_as_long_as_it_is_asked_to(caplog):
+    """Also where the run is followed anew, since it could not be read for minutes."""
+    async with stage() as on:
+        deployment = on.sim.add_deployment(max_concurrent=9)
+        run = on.sim.insert_run(deployment, state="running", triggered_at=on.time.wall() - timedelta(hours=2))
+        # The looks for new runs do not come down to it.
+        on.sim.add_runs(deployment, 150, spacing=20, newest=on.time.wall() - timedelta(minutes=10))
+        asked = []
+        fault = on.sim.faults.add(
+            "rate_limit",
+            route=RUN,
+            retry_after=100,
+            times=ALWAYS,
+            when=lambda request: not asked.append(on.time.elapsed),
+        )
+
+        async def script():
+            await on.time.sleep(650)
+            fault.remove()
+            on.sim.set_run(run, status="completed")
+
+        told = await watched(on, script(), deployments=deployment, seconds=800)
+        assert_told(on, told, finished=[run])
+        assert len(asked) >= 5
+        assert min(after - before for before, after in pairwise(asked)) >= 100 - 1e-6
+        assert "is tried further" in caplog.text
 
 
 # What is not there

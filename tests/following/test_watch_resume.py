@@ -203,7 +203,11 @@ async def test_cancelled_reads_and_the_states_after_them(shape):
             while True:
                 yield await anext(changes)
 
-        await on.run(watch(), trigger_in_bursts(on, deployments, 5, 9, runs))
+        async def script():
+            await on.time.sleep(0.1)  # the block is entered by then
+            await trigger_in_bursts(on, deployments, 5, 9, runs)
+
+        await on.run(watch(), script())
         rest = []
         assert_sound(on, told)
 
