@@ -63,7 +63,7 @@ fine        ok    ok    ok    ok    ok     ok         ok       ok      ok       
 lost        2 E   2 E   2 E   2 E   1 E    1 E        1 ?      + E     + E      + E    + E   + E     + E
 unheard     2 E   2 E   2 E   2 E   2 E    2 E        2 E      + E     + E      + E    + E   + E     + E
 asks        2 E   2 E   2 E   2 E   2 E    2 E        2 E      E       E        E      E     E       E
-too long    1 E   1 E   1 E   1 E   1 E    1 E        1 E      E       + E      1 E    + E   + E     + E
+too long    1 E   1 E   1 E   1 E   1 E    1 E        1 E      E       + E      1 E    E     + E     + E
 refused     1 E   1 E   1 E   1 E   1 E    1 E        1 E      E       E        E      E     Export  told
 no token    1 E   1 E   1 E   1 E   1 E    1 E        1 E      E       E        E      E     E       E
 not yours   1 E   1 E   1 E   1 E   1 E    1 E        1 E      E       any      E      E     Export  told
