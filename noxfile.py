@@ -80,9 +80,7 @@ def python_of(environment: Path) -> Path:
 
 
 LONG = tuple(f"--ignore=tests/{part}" for part in ("reliability", "packaging", "docs", "examples", "export/kills"))
-"""What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest."""
-BETWEEN = tuple(f"--ignore=tests/{part}" for part in ("cli", "export", "simulator", "many", "telemetry"))
-"""What the Pythons between the oldest and the newest leave out, too, as those two agree on it."""
+"""What takes minutes and hardly differs from one Python to the next: `nox -s tests` runs it with the newest only."""
 
 
 def run_tests(session: nox.Session, *options: str, runner: tuple[str, ...] = (), **environment: str) -> None:
@@ -125,10 +123,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests; what follows `--` goes to pytest, and then no test is left out on any Python."""
+    """Run all tests with the newest Python, and share them out among the others: each test runs with two of them.
+
+    What follows `--` goes to pytest, and then no test is left out on any Python.
+    """
     install_project(session, *requirements("test"))
-    left_out = {OLDEST: LONG, NEWEST: ()}.get(str(session.python), LONG + BETWEEN)
-    run_tests(session, *(() if session.posargs else left_out), RELIABILITY_MATRIX="full")
+    others = PYTHONS[:-1]
+    part = [*LONG, f"--share={others.index(str(session.python)) + 1}/{len(others)}"] if session.python in others else []
+    run_tests(session, *(() if session.posargs else part), RELIABILITY_MATRIX="full")
 
 
 @nox.session(python=False)

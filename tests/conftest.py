@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import pytest
 import pytest_asyncio
@@ -25,6 +26,23 @@ settings.register_profile("explore", deadline=None)  # a slow machine is no fail
 # What CI says must not depend on chance: whoever works on the code explores.
 settings.register_profile("repeat", deadline=None, derandomize=True)
 settings.load_profile("repeat" if os.environ.get("CI") else "explore")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run take a part of the tests."""
+    parser.addoption("--share", metavar="N/M", help="run the Nth of M shares of the tests, parted by their names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is in other shares."""
+    share = config.getoption("--share")
+    if share is None:
+        return
+    number, shares = map(int, share.split("/"))
+    others = [item for item in items if crc32(item.nodeid.encode()) % shares != number - 1]
+    config.hook.pytest_deselected(items=others)
+    left_out = set(others)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish() -> None:
