@@ -123,13 +123,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests with the newest Python, and share them out among the others: each test runs with two of them.
+    """Run all tests with the newest Python, and with each other one a share of them, no two the same.
 
     What follows `--` goes to pytest, and then no test is left out on any Python.
     """
     install_project(session, *requirements("test"))
-    others = PYTHONS[:-1]
-    part = [*LONG, f"--share={others.index(str(session.python)) + 1}/{len(others)}"] if session.python in others else []
+    place = PYTHONS.index(str(session.python)) + 1
+    part = [*LONG, f"--share={place}/{len(PYTHONS)}"] if session.python != NEWEST else []
     run_tests(session, *(() if session.posargs else part), RELIABILITY_MATRIX="full")
 
 
