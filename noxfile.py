@@ -123,13 +123,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests with the newest Python, and with each other one a share of them, no two the same.
+    """Run all tests with the newest Python, and with each other one a share of them, no two the same, for want of time.
 
-    What follows `--` goes to pytest, and then no test is left out on any Python.
+    What follows `--` goes to pytest, and then no test is left out on any Python: `nox -s tests -- tests` runs all.
     """
     install_project(session, *requirements("test"))
     place = PYTHONS.index(str(session.python)) + 1
-    part = [*LONG, f"--share={place}/{len(PYTHONS)}"] if session.python != NEWEST else []
+    part = [*LONG, f"--share={place}/{2 * len(PYTHONS)}"] if session.python != NEWEST else []
     run_tests(session, *(() if session.posargs else part), RELIABILITY_MATRIX="full")
 
 
