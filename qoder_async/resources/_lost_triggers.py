@@ -6,9 +6,8 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from qoder_async._paging.listing import Listing
-from qoder_async._wire.ids import check_id
-from qoder_async.models import DeploymentRun, TriggerType
+from qoder_async._paging.run_lists import runs_of, time_of
+from qoder_async.models import TriggerType
 from qoder_async.paging import make_pager
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from qoder_async._http.transport import Transport
     from qoder_async.errors import AmbiguousTriggerError
+    from qoder_async.models import DeploymentRun
 
 _CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 """How far this machine's clock is taken to be ahead of the service's, where no answer says what time it is there."""
@@ -36,20 +36,19 @@ async def runs_since_trigger(transport: Transport, error: AmbiguousTriggerError)
     Raises:
         QoderError: A request failed.
     """
-    path = f"/deployments/{check_id(error.deployment_id, 'deployment_id')}/runs"
-    listing = Listing(transport=transport, path=path, model=DeploymentRun)
+    listing = runs_of(transport, error.deployment_id)
     found = []
-    # The time since when to look is not sharp, and what a trigger was answered with was not lost.
-    answered = set(transport.traits.started)
     pager = make_pager(listing, page_size=100, max_items=None, cursor=None, prefetch=0, on_invalid="raise")
     # A run that cannot be read may be the one that is looked for: leaving it out would say "none was started".
     async with aclosing(aiter(pager)) as runs:
         async for run in runs:
-            if (run.triggered_at or run.created_at) < _by_its_clock(transport, error):
+            if time_of(run) < _by_its_clock(transport, error):
                 break
-            if run.trigger_context.type == TriggerType.MANUAL and run.id not in answered:
+            if run.trigger_context.type == TriggerType.MANUAL:
                 found.append(run)
-    return found
+    # The time since when to look is not sharp, and what a trigger was answered with was not lost.
+    answered = set(transport.traits.started)
+    return [run for run in found if run.id not in answered]
 
 
 def earliest(sent_at: datetime, clock_ahead: timedelta | None) -> datetime:
