@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TOKEN = "pt-canary0123456789abcdef"
 PATIENCE = 30
+in_one_shape = pytest.mark.parametrize("shape", ["lean"])
 
 
 def needs(name: str) -> list[pytest.MarkDecorator]:

@@ -11,34 +11,16 @@ import signal
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import pytest
-from example_process import EXAMPLES, PATIENCE, TOKEN, needs, started
+from example_process import EXAMPLES, PATIENCE, TOKEN, in_one_shape, needs, started
 
-from qoder_async.simulator import ManualClock, Simulator
+if TYPE_CHECKING:
+    from qoder_async.simulator import Simulator
 
 NAME = "fan_out_report.py"
 LIST = "GET /deployments/{id}/runs"
 pytestmark = needs(NAME)
-
-
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
-
-
-in_one_shape = pytest.mark.parametrize("shape", ["lean"])
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-async def sim(shape, clock):
-    async with Simulator(shape=shape, seed=5, clock=clock, max_page_size=100) as sim:
-        yield sim
 
 
 async def report(sim: Simulator, *arguments: str, **environment: str) -> tuple[int, str]:

@@ -12,9 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from example_process import PATIENCE, needs, started
-
-from qoder_async.simulator import ManualClock, Simulator
+from example_process import PATIENCE, in_one_shape, needs, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,29 +20,12 @@ if TYPE_CHECKING:
 
     from example_process import Process
 
+    from qoder_async.simulator import Simulator
+
 NAME = "nightly_export.py"
 LIST = "GET /deployments/{id}/runs"
 WHY = {"type": "agent_error", "message": "no such file"}
 pytestmark = needs(NAME)
-
-
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
-
-
-in_one_shape = pytest.mark.parametrize("shape", ["lean"])
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-async def sim(shape, clock):
-    async with Simulator(shape=shape, seed=5, clock=clock, max_page_size=100) as sim:
-        yield sim
 
 
 @pytest.fixture

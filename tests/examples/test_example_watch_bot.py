@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from example_process import Process, needs, started
+from example_process import Process, in_one_shape, needs, started
 
 from qoder_async import AsyncQoder
 from qoder_async.simulator import AcceleratedClock, Simulator
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 NAME = "watch_bot.py"
 WHY = {"type": "agent_error", "message": "no such file"}
 pytestmark = needs(NAME)
-
-
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
-
-
-in_one_shape = pytest.mark.parametrize("shape", ["lean"])
 
 
 @pytest.fixture
