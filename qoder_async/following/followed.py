@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.retry import is_passing_error
-from qoder_async._paging.patience import asked_wait
+from qoder_async._paging.patience import PATIENCE, asked_wait
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import NotFoundError
 from qoder_async.following.cadence import next_check, next_wait
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from qoder_async.models import DeploymentRun, Session
     from qoder_async.options import Poll
 
-_PATIENCE = 300.0
-"""Seconds without a good answer after which a run is given up."""
 _GRACE = 10.0
 """Seconds for which a run that was just triggered, or just seen, may be missing: replicas lag."""
 
@@ -205,9 +203,9 @@ class Followed:
             return not was_just_seen and not self._is_fresh(now, age)
         # Some look so seldom that a single failure would end it.
         is_first = self.failing_since is None or self.failing_since == now
-        is_too_long = now - max(self.good, since) >= _PATIENCE and not is_first
+        is_too_long = now - max(self.good, since) >= PATIENCE and not is_first
         failing_since = max(now if self.failing_since is None else self.failing_since, since)
-        is_asked_too_much = now + asked_wait(error) - failing_since > _PATIENCE
+        is_asked_too_much = now + asked_wait(error) - failing_since > PATIENCE
         return not is_passing_error(error) or is_too_long or is_asked_too_much
 
     def is_session_gone(self, now: float, age: float | None) -> bool:

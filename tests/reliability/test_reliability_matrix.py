@@ -248,7 +248,7 @@ def cell_of(fault: str, operation: Operation) -> str:
 def _quickly(monkeypatch, caplog):
     """Minutes become a second of the client's clock, and nobody waits for the disk."""
     monkeypatch.setattr(patience, "PATIENCE", 1.0)
-    monkeypatch.setattr(followed, "_PATIENCE", 1.0)
+    monkeypatch.setattr(followed, "PATIENCE", 1.0)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     caplog.set_level(logging.DEBUG)
     logging.getLogger("asyncio").setLevel(logging.INFO)
