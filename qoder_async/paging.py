@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from qoder_async._http.retry import is_passing_error
+from qoder_async._paging.delivered_ids import Identified
 from qoder_async._paging.patience import is_passing_unless_understood
-from qoder_async._paging.walk import Identified, OnInvalid, Walk, whole
+from qoder_async._paging.walk import OnInvalid, Walk, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.concurrency import end
 from qoder_async.errors import ConfigurationError, QoderError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import attrs
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What to send, and how to read the answer.
 
     Attributes:

@@ -6,7 +6,6 @@ would carry the token along.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import itertools
 import math
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import attrs
+import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
 from qoder_async._wire.headers import hide
@@ -35,8 +35,7 @@ _CONNECT_SHARE = 0.95
 mistaken for an answer that was lost."""
 
 
-@attrs.frozen
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back.
 
     Attributes:
@@ -49,9 +48,12 @@ class Answer:
 
     status: int
     headers: CIMultiDictProxy[str]
-    body: bytes = attrs.field(repr=False)
+    body: bytes
     token: Redacted
     is_whole: bool = True
+
+    def __repr__(self) -> str:
+        return f"<answer {self.status}, {len(self.body)} bytes>"
 
 
 @attrs.frozen
@@ -74,8 +76,7 @@ class Fault:
     is_reset: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """A request, ready to be sent.
 
     Attributes:
@@ -93,10 +94,13 @@ class Outgoing:
     url: URL
     headers: Mapping[str, str]
     token: Redacted
-    body: bytes | None = attrs.field(repr=False)
+    body: bytes | None
     timeout: float
     max_body: int
     proxy: Proxy | None
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.url}>"
 
 
 async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer | Fault:
@@ -116,8 +120,7 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     fault: Fault | None = None
     misfit = ""
     try:
-        async with asyncio.timeout(request.timeout):
-            return await _send(session, request)
+        return await _send(session, request)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch) as error:
         reason = f"the server's certificate is not trusted ({_text(error, token)})"
         fault = Fault(reason, "unsent", is_passing=False)
@@ -152,7 +155,7 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         allow_redirects=False,
         raise_for_status=False,
         auto_decompress=True,
-        timeout=_time_to_connect(request.timeout),
+        timeout=_limits(request.timeout, request.method),
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.headers if proxy else None,
     ) as response:
@@ -162,9 +165,16 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
 
 
 @lru_cache(maxsize=16)
-def _time_to_connect(seconds: float) -> aiohttp.ClientTimeout:
-    # aiohttp would round times above the threshold up to whole seconds.
-    return aiohttp.ClientTimeout(total=None, connect=seconds * _CONNECT_SHARE, ceil_threshold=math.inf)
+def _limits(seconds: float, method: str) -> aiohttp.ClientTimeout:
+    connecting = seconds * _CONNECT_SHARE
+    return aiohttp.ClientTimeout(
+        total=seconds,
+        # The wider of these limits, that for looking up a name, too, costs every request a timer.
+        connect=None if method == "GET" else connecting,
+        sock_connect=connecting,
+        # aiohttp would round times above the threshold up to whole seconds.
+        ceil_threshold=math.inf,
+    )
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
+import msgspec
 
 from qoder_async._http.retry import is_passing
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
@@ -141,4 +142,4 @@ def clean(answer: Answer) -> Answer:
     Returns:
         The answer without the token.
     """
-    return attrs.evolve(answer, body=hide_in_bytes(answer.body, answer.token))
+    return msgspec.structs.replace(answer, body=hide_in_bytes(answer.body, answer.token))

@@ -119,7 +119,7 @@ class Transport:
         self.traits = traits
         self.clock = clock
         self.is_closed = False
-        self._base = str(settings.base_url)
+        self._base_path = settings.base_url.raw_path.rstrip("/")
 
     def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Send a call until it has a result or is given up.
@@ -218,7 +218,8 @@ class Transport:
         progress.attempts += 1
         if call.on_sent is not None:
             call.on_sent()
-        progress.first_sent = progress.first_sent or self.clock.wall()
+        if progress.first_sent is None:
+            progress.first_sent = self.clock.wall()
         progress.sent = self.clock.now()
         if told is None:
             return await exchange(session, request)
@@ -290,16 +291,22 @@ class Transport:
         # The service wants it on every write, also on those without a body.
         if call.body is not None or not call.is_read:
             headers["Content-Type"] = "application/json"
-        address = f"{self._base}{call.path}?{call.query}" if call.query else self._base + call.path
+        base = settings.base_url
         return Outgoing(
             method=call.method,
-            url=URL(address, encoded=True),
+            url=URL.build(
+                scheme=base.scheme,
+                authority=base.raw_authority,
+                path=self._base_path + call.path,
+                query_string=call.query,
+                encoded=True,
+            ),
             headers=headers,
             token=token,
             body=call.body,
             timeout=settings.timeout if left is None else min(settings.timeout, left),
             max_body=settings.max_body,
-            proxy=self.connections.proxy(settings.base_url),
+            proxy=self.connections.proxy(base),
         )
 
     def _report(self, call: Call[T], got: Answer | Fault, outcome: T | Failure, progress: _Progress) -> None:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from qoder_async._http.call import Call
+from qoder_async._paging.delivered_ids import Identified
 from qoder_async._paging.patience import patiently
-from qoder_async._paging.walk import Fetched, Identified, Ready, Records
+from qoder_async._paging.walk import Fetched, Ready, Records
 from qoder_async._wire.cursors import CursorStyle, Envelope
 from qoder_async._wire.decode import RawRecord, open_page, split_page
 from qoder_async._wire.failures import request_id
 from qoder_async._wire.headers import hide
-from qoder_async._wire.query import encode_query
+from qoder_async._wire.query import encode_parameter, encode_query
 from qoder_async.errors import BadRequestError
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from qoder_async._http.exchange import Answer
     from qoder_async._http.transport import Transport
     from qoder_async._wire.cursors import Cursor
-    from qoder_async._wire.decode import OpenPage, SplitPage
     from qoder_async.errors import QoderError
 
 T = TypeVar("T", bound=Record)
@@ -60,7 +60,7 @@ class Listing(Generic[T]):
     on_request: Callable[[], None] | None = None
     waits_out: Callable[[QoderError], bool] | None = None
 
-    async def fetch(self, cursor: Cursor | None, page_size: int) -> Fetched[T]:
+    def fetch(self, cursor: Cursor | None, page_size: int) -> Coroutine[Any, Any, Fetched[T]]:
         """Fetch a page.
 
         Args:
@@ -68,11 +68,11 @@ class Listing(Generic[T]):
             page_size: How many records are wanted.
 
         Returns:
-            The page with its records decoded.
+            The page, to be awaited; its records are decoded when they are asked for.
         """
-        return await self._fetch(cursor, page_size, self._read)
+        return self._fetch(cursor, page_size, self._read)
 
-    async def fetch_raw(self, cursor: Cursor | None, page_size: int) -> Fetched[RawRecord]:
+    def fetch_raw(self, cursor: Cursor | None, page_size: int) -> Coroutine[Any, Any, Fetched[RawRecord]]:
         """Fetch a page and leave its records as they came.
 
         Args:
@@ -80,15 +80,13 @@ class Listing(Generic[T]):
             page_size: How many records are wanted.
 
         Returns:
-            The page with the bytes of its records.
+            The page with the bytes of its records, to be awaited.
         """
-        return await self._fetch(cursor, page_size, _read_raw)
+        return self._fetch(cursor, page_size, _read_raw)
 
-    async def _fetch(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
-        if self.waits_out is None:
-            return await self._fetch_once(cursor, page_size, parse)
+    def _fetch(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> Coroutine[Any, Any, F]:
         fetch = partial(self._fetch_once, cursor, page_size, parse)
-        return await patiently(fetch, self.transport.clock, self.waits_out)
+        return fetch() if self.waits_out is None else patiently(fetch, self.transport.clock, self.waits_out)
 
     async def _fetch_once(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
         traits = self.transport.traits
@@ -109,27 +107,33 @@ class Listing(Generic[T]):
         return page
 
     def _call(self, cursor: Cursor | None, size: int, parse: Callable[[Answer], F]) -> Call[F]:
-        place = ((cursor.parameter, cursor.value),) if cursor is not None and cursor.value else ()
-        query = encode_query((*self.query, ("limit", size), *place))
+        query = f"{self._filters}limit={size}"
+        if cursor is not None and cursor.value:
+            query += "&" + encode_parameter(cursor.parameter, cursor.value)
         return Call(method="GET", path=self.path, query=query, parse=parse, on_sent=self.on_request)
+
+    @cached_property
+    def _filters(self) -> str:
+        filters = encode_query(self.query)
+        return f"{filters}&" if filters else ""
 
     def _read(self, answer: Answer) -> Fetched[T]:
         page = open_page(answer.body, self.model, answer.token)
-        return _fetched(page, page, answer)
+        return _fetched(page, page.envelope, answer)
 
 
 def _read_raw(answer: Answer) -> Fetched[RawRecord]:
     page = split_page(answer.body)
-    return _fetched(Ready(page.records), page, answer)
+    return _fetched(Ready(page.records), page.envelope, answer)
 
 
-def _fetched(records: Records[R], page: OpenPage[Any] | SplitPage, answer: Answer) -> Fetched[R]:
+def _fetched(records: Records[R], sent: Envelope, answer: Answer) -> Fetched[R]:
     last = len(records) - 1
     envelope = Envelope(
-        has_more=page.has_more,
-        next_page=page.next_page and hide(page.next_page, answer.token),
+        has_more=sent.has_more,
+        next_page=sent.next_page and hide(sent.next_page, answer.token),
         # The ids of the records, where the answer does not name them itself.
-        first_id=page.first_id or (records.id_at(0) if last >= 0 else None),
-        last_id=page.last_id or (records.id_at(last) if last >= 0 else None),
+        first_id=sent.first_id or (records.id_at(0) if last >= 0 else None),
+        last_id=sent.last_id or (records.id_at(last) if last >= 0 else None),
     )
     return Fetched(records=records, envelope=envelope, request_id=request_id(answer.headers), body=answer.body)

@@ -13,7 +13,7 @@ from qoder_async.models import Record
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from qoder_async._paging.walk import DeliveredIds
+    from qoder_async._paging.delivered_ids import DeliveredIds
     from qoder_async._wire.cursors import Cursor
     from qoder_async._wire.decode import RawRecord
     from qoder_async.paging import Pager

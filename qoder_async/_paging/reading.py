@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Record)
 
 
-def reading(path: str, model: type[M]) -> Call[M]:
+def reading(path: str, model: type[M], on_sent: Callable[[], None] | None = None) -> Call[M]:
     """Describe the reading of one record.
 
     Args:
         path: The path below the base URL.
         model: What the record is.
+        on_sent: Is told of every attempt.
 
     Returns:
         The call.
     """
-    return Call(method="GET", path=path, parse=parser(model))
+    return Call(method="GET", path=path, parse=parser(model), on_sent=on_sent)
 
 
 def parser(model: type[M]) -> Callable[[Answer], M]:

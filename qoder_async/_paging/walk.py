@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 import attrs
+import msgspec
 
+from qoder_async._paging.delivered_ids import DeliveredIds, Identified
 from qoder_async._wire.cursors import Cursor, CursorParameter, CursorStyle, Envelope, NoWayOnError, next_cursor
 from qoder_async._wire.decode import InvalidRecord
 from qoder_async.errors import (
@@ -24,22 +25,11 @@ if TYPE_CHECKING:
 
 OnInvalid = Literal["raise", "skip"]
 
-_WINDOW = 10_000
-"""How many of the last ids are remembered."""
-_NO_ID = frozenset({None, ""})
 _MOST_EMPTY_PAGES = 100
 _PART = 100
 """How many records are decoded at a time: few enough to stay in the processor's caches and to die young."""
 
 log = logging.getLogger("qoder_async")
-
-
-class Identified(Protocol):
-    """A record of a list."""
-
-    @property
-    def id(self) -> str | None:
-        """Its id, ``None`` where it has none that can be read."""
 
 
 T = TypeVar("T", bound=Identified)
@@ -85,8 +75,7 @@ class Ready(Generic[T_co]):
         return self.records[index].id
 
 
-@attrs.frozen(kw_only=True)
-class Fetched(Generic[T]):
+class Fetched(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """An answer of a list.
 
     Attributes:
@@ -96,14 +85,16 @@ class Fetched(Generic[T]):
         body: The whole answer.
     """
 
-    records: Records[T] = attrs.field(repr=False)
+    records: Records[T]
     envelope: Envelope
     request_id: str | None
-    body: bytes = attrs.field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<{len(self.records)} records, request {self.request_id}>"
 
 
-@attrs.frozen(kw_only=True)
-class Step(Generic[T]):
+class Step(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What a walk makes of an answer, or of a part of it.
 
     Attributes:
@@ -114,11 +105,14 @@ class Step(Generic[T]):
         is_page: Whether there is a page to deliver; false where the answer breaks at its first record.
     """
 
-    items: list[T] = attrs.field(repr=False)
+    items: list[T]
     next_cursor: Cursor | None
     problems: tuple[str, ...] = ()
     error: QoderError | None = None
     is_page: bool = True
+
+    def __repr__(self) -> str:
+        return f"<{len(self.items)} records, then {self.error or self.next_cursor}>"
 
 
 class Walk(Generic[T]):
@@ -166,7 +160,8 @@ class Walk(Generic[T]):
         records = self._in_order(fetched.records)
         first = min(self.cursor.skip, len(records)) if self.cursor is not None else 0
         if first:
-            self._delivered.add([record for record in records.part(0, first) if not isinstance(record, InvalidRecord)])
+            passed_over = records.part(0, first)
+            self._delivered.add([record.id for record in passed_over if not isinstance(record, InvalidRecord)])
         brings_new = first > 0
         start = first
         while True:
@@ -180,11 +175,10 @@ class Walk(Generic[T]):
                 yield Step(items=[], next_cursor=here, error=_at(error, here), is_page=False)
                 return
             is_sound = len(valid) == len(part)
-            brings_new = brings_new or not is_sound or self._came.lacks_any(valid)
             # Runs that appear at the head push others onto the next page, where they come a second time.
-            items = self._delivered.take(wanted)
-            if self._delivered is not self._came:
-                self._came.add(valid)
+            new = self._came.take(valid)
+            items = new if self._keeps is None else self._delivered.take(wanted)
+            brings_new = brings_new or not is_sound or bool(new)
             is_rest = start + len(part) >= len(records)
             breaks = end < len(part)
             if self._left is not None:
@@ -202,7 +196,7 @@ class Walk(Generic[T]):
                 return
             yield Step(items=items, next_cursor=self.cursor, problems=problems)
             # Two parts at once would set the garbage collector going, and it stalls everything.
-            del part, valid, wanted, items
+            del part, valid, wanted, new, items
 
     def _in_order(self, records: Records[T]) -> Records[T]:
         """Towards newer records a page is used from its near end: each record in it is a place to go on from."""
@@ -318,50 +312,7 @@ def whole(steps: Iterable[Step[T]]) -> Step[T]:
     parts = list(steps)
     items = [item for part in parts for item in part.items]
     problems = tuple(problem for part in parts for problem in part.problems)
-    return attrs.evolve(parts[-1], items=items, problems=problems, is_page=parts[-1].is_page or bool(items))
-
-
-class DeliveredIds:
-    """The last 10,000 ids of a walk; records without an id are not among them."""
-
-    def __init__(self) -> None:
-        self._ids: set[str | None] = set()
-        # They are forgotten as they came, many at a time, which costs least for each.
-        self._parts: deque[Sequence[str | None]] = deque()
-        self._size = 0
-
-    def add(self, records: Sequence[Identified]) -> None:
-        """Remember ids."""
-        self.add_ids([record.id for record in records])
-
-    def lacks_any(self, records: Sequence[Identified]) -> bool:
-        """Tell whether there is a record that is not in the window."""
-        return any(record.id not in self._ids for record in records)
-
-    def take(self, records: Sequence[T]) -> list[T]:
-        """Leave out what is in the window and what comes twice, and remember the rest."""
-        ids = [record.id for record in records]
-        fresh = list(records)
-        if len(set(ids)) < len(ids) or not self._ids.isdisjoint(ids):
-            fresh, taken = [], set[str | None]()
-            for record in records:
-                if not record.id or not (record.id in taken or record.id in self._ids):
-                    fresh.append(record)
-                    taken.add(record.id)
-            ids = list(taken)
-        self.add_ids(ids)
-        return fresh
-
-    def add_ids(self, ids: Sequence[str | None]) -> None:
-        """Remember ids."""
-        self._ids.update(ids)
-        self._ids -= _NO_ID
-        self._parts.append(ids)
-        self._size += len(ids)
-        while self._size - len(self._parts[0]) >= _WINDOW:
-            forgotten = self._parts.popleft()
-            self._ids.difference_update(forgotten)
-            self._size -= len(forgotten)
+    return msgspec.structs.replace(parts[-1], items=items, problems=problems, is_page=parts[-1].is_page or bool(items))
 
 
 def _at(error: E, cursor: Cursor | None) -> E:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
+import msgspec
 
 from qoder_async._wire.ids import check_id
 from qoder_async.errors import ConfigurationError
@@ -123,21 +124,20 @@ class NoWayOnError(Exception):
     """A list says that there is more and gives no cursor."""
 
 
-@attrs.frozen
-class Envelope:
+class Envelope(msgspec.Struct):
     """What one answer of a list says about where it goes on.
 
     Attributes:
         has_more: ``None`` where the answer does not say.
-        next_page: ``None`` where it is absent, null or empty; so are the ids.
+        next_page: The cursor of the next page; ``None`` or empty where there is none, as with the ids.
         first_id: The id of the first record.
         last_id: The id of the last record.
     """
 
-    has_more: bool | None
-    next_page: str | None
-    first_id: str | None
-    last_id: str | None
+    has_more: bool | None = None
+    next_page: str | None = None
+    first_id: str | None = None
+    last_id: str | None = None
 
 
 def next_cursor(envelope: Envelope, *, current: Cursor | None, style: CursorStyle) -> Cursor | None:

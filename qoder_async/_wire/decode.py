@@ -14,13 +14,14 @@ from typing import Any, Generic, TypeVar
 import attrs
 import msgspec
 
+from qoder_async._wire.cursors import Envelope
 from qoder_async._wire.depth import any_too_deep, is_too_deep
 from qoder_async._wire.envelope import (
     REFUSALS,
     NotJSONError,
     WrongShapeError,
-    read_envelope,
     read_members,
+    read_page,
     without_mark,
 )
 from qoder_async._wire.headers import Redacted, hide, hide_in_bytes
@@ -83,40 +84,30 @@ class SplitPage:
 
     Attributes:
         records: The records in their order.
-        first_id: The id of the first record, as the page says.
-        last_id: The id of the last record, as the page says.
-        has_more: Whether the list goes on; `None` where the page does not say.
-        next_page: The cursor of the next page.
+        envelope: What the page says about where the list goes on.
     """
 
     records: list[RawRecord]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool | None
-    next_page: str | None
+    envelope: Envelope
 
 
-@attrs.frozen
-class OpenPage(Generic[T]):
+class OpenPage(msgspec.Struct, Generic[T], frozen=True):
     """A page whose records are decoded when they are asked for.
 
     Attributes:
         pieces: The records, each a view of its bytes within the body.
         model: What they are.
         token: The token that the request carried, which a service may echo.
-        first_id: The id of the first record, as the page says.
-        last_id: The id of the last record, as the page says.
-        has_more: Whether the list goes on; `None` where the page does not say.
-        next_page: The cursor of the next page.
+        envelope: What the page says about where the list goes on.
     """
 
-    pieces: list[msgspec.Raw] = attrs.field(repr=False)
+    pieces: list[msgspec.Raw]
     model: type[T]
     token: Redacted
-    first_id: str | None
-    last_id: str | None
-    has_more: bool | None
-    next_page: str | None
+    envelope: Envelope
+
+    def __repr__(self) -> str:
+        return f"<page of {len(self)} records>"
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -138,16 +129,8 @@ def open_page(body: bytes, model: type[T], token: Redacted) -> OpenPage[T]:
         NotJSONError: The body is not JSON.
         WrongShapeError: It is JSON, and no page.
     """
-    envelope = read_envelope(body)
-    return OpenPage(
-        envelope.data,
-        model,
-        token,
-        envelope.first_id or None,
-        envelope.last_id or None,
-        envelope.has_more,
-        envelope.next_page or None,
-    )
+    page = read_page(body)
+    return OpenPage(page.data, model, token, page)
 
 
 def split_page(body: bytes) -> SplitPage:
@@ -157,15 +140,9 @@ def split_page(body: bytes) -> SplitPage:
         NotJSONError: The body is not JSON.
         WrongShapeError: It is JSON, and no page.
     """
-    envelope = read_envelope(body)
-    raws = list(map(bytes, envelope.data))
-    return SplitPage(
-        list(map(RawRecord, read_ids(raws), raws)),
-        envelope.first_id or None,
-        envelope.last_id or None,
-        envelope.has_more,
-        envelope.next_page or None,
-    )
+    page = read_page(body)
+    raws = list(map(bytes, page.data))
+    return SplitPage(list(map(RawRecord, read_ids(raws), raws)), page)
 
 
 def decode_records(

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from qoder_async._wire.cursors import Envelope
 from qoder_async._wire.diagnose import find_fault
 from qoder_async._wire.json_types import type_name
 from qoder_async._wire.splitter import SplitError, split_array, split_object
@@ -26,32 +27,24 @@ class WrongShapeError(Exception):
         self.problems: tuple[str, ...] = problems
 
 
-class Envelope(msgspec.Struct):
+class PageBody(Envelope, kw_only=True):
     """A page as it came.
 
     Attributes:
         data: The records, each a view of its bytes within the body.
-        first_id: The id of the first record.
-        last_id: The id of the last record.
-        has_more: Whether the list goes on; `None` where the page does not say.
-        next_page: The cursor of the next page.
     """
 
     data: list[msgspec.Raw]
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool | None = None
-    next_page: str | None = None
 
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_page = msgspec.json.Decoder(PageBody).decode
 _CURSORS = {"first_id": str, "last_id": str, "has_more": bool, "next_page": str}
 
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a text it cannot decode."""
 
 
-def read_envelope(body: bytes) -> Envelope:
+def read_page(body: bytes) -> PageBody:
     """Read a page, whatever one of its records may hold.
 
     Raises:
@@ -59,7 +52,7 @@ def read_envelope(body: bytes) -> Envelope:
         WrongShapeError: It is JSON, and not a page.
     """
     try:
-        return _decode_envelope(body)
+        return _decode_page(body)
     except REFUSALS:
         pass
     return _read_piecewise(without_mark(body))
@@ -104,7 +97,7 @@ def _read_key(key: bytes) -> str:
         return key.decode("utf-8", "replace")
 
 
-def _read_piecewise(body: bytes) -> Envelope:
+def _read_piecewise(body: bytes) -> PageBody:
     members = read_members(body)
     problems: list[str] = []
     cursors: dict[str, Any] = {}
@@ -125,7 +118,7 @@ def _read_piecewise(body: bytes) -> Envelope:
                 problems.append(fault or f"{name}: expected {kind.__name__}, got {_name_type(members[name])}")
     if problems:
         raise WrongShapeError(*problems)
-    return Envelope([msgspec.Raw(record) for record in records], **cursors)
+    return PageBody(data=[msgspec.Raw(record) for record in records], **cursors)
 
 
 def _split_records(data: bytes) -> list[bytes]:

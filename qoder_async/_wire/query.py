@@ -123,11 +123,27 @@ def encode_query(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
         ConfigurationError: A value is of no kind that has a spelling in a query.
     """
     return "&".join(
-        f"{_quote(name, name, safe='[]')}={_quote(name, _spell(name, value))}"
+        encode_parameter(name, value)
         for name, values in _items(pairs)
         if values is not None
         for value in (values if isinstance(values, list | tuple) else (values,))
     )
+
+
+def encode_parameter(name: str, value: object) -> str:
+    """Write one parameter of a query string.
+
+    Args:
+        name: Its name.
+        value: A text, a number, a boolean or a datetime.
+
+    Returns:
+        Name and value, percent-encoded.
+
+    Raises:
+        ConfigurationError: The value is of no kind that has a spelling in a query.
+    """
+    return f"{_quote(name, name, safe='[]')}={_quote(name, _spell(name, value))}"
 
 
 def _items(pairs: object) -> Iterable[tuple[str, Any]]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from qoder_async._paging.delivered_ids import DeliveredIds
 from qoder_async._paging.raw_pages import filter_of, raw_pages
 from qoder_async._paging.run_lists import TIME_SLACK, shifted, time_of
-from qoder_async._paging.walk import DeliveredIds
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
 from qoder_async._wire.ids import is_id
@@ -120,7 +120,7 @@ class RunsWalk:
         place = start or Place()
         ways = [*_ways_without_cursor(place), place]
         delivered = DeliveredIds()
-        delivered.add_ids(list(known))
+        delivered.add(list(known))
         while True:
             try:
                 async with aclosing(self._parts(ways.pop(), delivered)) as parts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+import attrs
+
 from qoder_async._paging.listing import Listing
 from qoder_async._paging.reading import reading
 from qoder_async._paging.run_lists import runs_of
@@ -14,6 +16,7 @@ from qoder_async.models import Deployment, DeploymentRun, Session, SessionEvent
 from qoder_async.paging import Cursor, make_pager
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Any, TypeVar
 
@@ -32,10 +35,12 @@ class Reader:
 
     Args:
         transport: What sends the requests.
+        on_request: Is told of every request.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, on_request: Callable[[], None] | None = None) -> None:
         self._transport = transport
+        self._on_request = on_request
 
     async def run(self, run_id: str) -> DeploymentRun:
         """Read a run.
@@ -49,7 +54,7 @@ class Reader:
         Raises:
             QoderError: The request failed.
         """
-        return await self._transport.send(reading(f"/deployment_runs/{run_id}", DeploymentRun))
+        return await self._read(f"/deployment_runs/{run_id}", DeploymentRun)
 
     def runs(
         self,
@@ -72,7 +77,7 @@ class Reader:
         """
         if deployment_id is None:
             return self._list("/deployment_runs", DeploymentRun, (("status", status),), page_size)
-        return _skipping(runs_of(self._transport, deployment_id, status=status, before=before), page_size)
+        return self._skipping(runs_of(self._transport, deployment_id, status=status, before=before), page_size)
 
     def deployments(self) -> Pager[Deployment]:
         """List all deployments, archived ones included.
@@ -94,7 +99,7 @@ class Reader:
         Raises:
             QoderError: The request failed.
         """
-        return await self._transport.send(reading(f"/deployments/{deployment_id}", Deployment))
+        return await self._read(f"/deployments/{deployment_id}", Deployment)
 
     async def session(self, session_id: str) -> Session:
         """Read a session.
@@ -108,7 +113,7 @@ class Reader:
         Raises:
             QoderError: The request failed.
         """
-        return await self._transport.send(reading(f"/sessions/{session_id}", Session))
+        return await self._read(f"/sessions/{session_id}", Session)
 
     def sessions_at_work(self, deployment_id: str | None = None) -> Pager[Session]:
         """List the sessions that are doing something, the newest first.
@@ -168,8 +173,11 @@ class Reader:
         cursor: Cursor | None = None,
     ) -> Pager[M]:
         listing = Listing(transport=self._transport, path=path, model=model, query=query, style=style)
-        return _skipping(listing, page_size, cursor)
+        return self._skipping(listing, page_size, cursor)
 
+    def _skipping(self, listing: Listing[M], page_size: int, cursor: Cursor | None = None) -> Pager[M]:
+        listing = attrs.evolve(listing, on_request=self._on_request)
+        return make_pager(listing, page_size=page_size, max_items=None, cursor=cursor, prefetch=0, on_invalid="skip")
 
-def _skipping(listing: Listing[M], page_size: int, cursor: Cursor | None = None) -> Pager[M]:
-    return make_pager(listing, page_size=page_size, max_items=None, cursor=cursor, prefetch=0, on_invalid="skip")
+    async def _read(self, path: str, model: type[M]) -> M:
+        return await self._transport.send(reading(path, model, self._on_request))

@@ -57,7 +57,7 @@ def check_page(body, model):
     pieces = [bytes(piece) for piece in page.pieces]
     assert [record.raw for record in split.records] == pieces
     for name in ("first_id", "last_id", "has_more", "next_page"):
-        assert getattr(split, name) == getattr(page, name)
+        assert getattr(split.envelope, name) == getattr(page.envelope, name)
     position = 0
     for piece in pieces:  # each stands in the body, one after the other
         position = body.index(piece, position) + len(piece)

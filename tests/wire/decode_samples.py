@@ -167,5 +167,11 @@ def decode_page(body: bytes, model: type, token: str = "pt-x") -> SimpleNamespac
     return SimpleNamespace(
         records=records,
         invalid=[record for record in records if isinstance(record, decode.InvalidRecord)],
-        **{name: getattr(page, name) for name in ("first_id", "last_id", "has_more", "next_page")},
+        envelope=page.envelope,
     )
+
+
+def said(page: SimpleNamespace) -> tuple[bool | None, str | None, str | None, str | None]:
+    """Give what a page says about where its list goes on."""
+    envelope = page.envelope
+    return envelope.has_more, envelope.next_page, envelope.first_id, envelope.last_id

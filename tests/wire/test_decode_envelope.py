@@ -1,7 +1,7 @@
 """What a page is, and what it is not."""
 
 import pytest
-from decode_samples import decode_page, load, page_of, to_bytes
+from decode_samples import decode_page, load, page_of, said, to_bytes
 
 from qoder_async._wire.decode import (
     NotJSONError,
@@ -90,28 +90,25 @@ class TestPages:
 
     def test_absent_null_and_empty(self, read):
         page = read(b'{"data":[]}')
-        assert (page.records, page.first_id, page.last_id, page.has_more, page.next_page) == (
-            [],
-            None,
-            None,
-            None,
-            None,
-        )
+        assert page.records == []
+        assert said(page) == (None, None, None, None)
+        page = read(b'{"data":[],"first_id":null,"last_id":null,"has_more":null,"next_page":null}')
+        assert said(page) == (None, None, None, None)
         page = read(b'{"data":[],"first_id":"","last_id":"","has_more":null,"next_page":""}')
-        assert (page.first_id, page.last_id, page.has_more, page.next_page) == (None, None, None, None)
+        assert said(page) == (None, "", "", "")
 
     def test_unknown_keys_are_ignored_whatever_they_hold(self, read):
         assert len(read(rb'{"\ud800":1,"data":[' + RAW + b"]}").records) == 1
         for odd in [b"1", b'{"data":1}', b"NaN", rb'"\ud800"', b'"\x01"', b"[" * 9000 + b"]" * 9000]:
             page = read(b'{"odd":' + odd + b',"data":[' + RAW + b'],"has_more":true}')
             assert len(page.records) == 1
-            assert page.has_more is True
+            assert page.envelope.has_more is True
 
     def test_a_key_that_comes_twice_counts_as_it_came_last(self, read):
         for odd in [b"1", b"NaN"]:  # NaN takes the slow way
             page = read(b'{"data":[],"odd":' + odd + b',"data":[' + RAW + b'],"next_page":"a","next_page":"b"}')
             assert len(page.records) == 1
-            assert page.next_page == "b"
+            assert page.envelope.next_page == "b"
 
     def test_escaped_keys(self, read):
         for odd in [b"1", b"NaN"]:

@@ -13,10 +13,10 @@ import attrs
 
 from qoder_async._http.call import Call
 from qoder_async._many.fanout_orders import is_everybodys
+from qoder_async._paging.delivered_ids import DeliveredIds
 from qoder_async._paging.patience import is_passing_unless_understood, patiently
 from qoder_async._paging.raw_pages import raw_pages
 from qoder_async._paging.run_lists import runs_of
-from qoder_async._paging.walk import DeliveredIds
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.envelope import read_members, without_mark

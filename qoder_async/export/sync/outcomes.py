@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qoder_async._paging.patience import is_passing_unless_understood, patiently
 from qoder_async._wire.ids import is_id
@@ -20,7 +18,6 @@ from qoder_async.following.rule import is_at_work, judge, lost
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from qoder_async._http.call import Call
     from qoder_async._http.transport import Transport
     from qoder_async.following.finished import FinishedRun
     from qoder_async.models import DeploymentRun
@@ -29,19 +26,6 @@ T = TypeVar("T")
 
 _LATE = timedelta(minutes=1)
 """How long a session may be unknown after its run was made."""
-
-
-class _Counted:
-    """A transport that tells of every request."""
-
-    def __init__(self, transport: Transport, on_request: Callable[[], None]) -> None:
-        self.traits = transport.traits
-        self.clock = transport.clock
-        self._transport = transport
-        self._on_request = on_request
-
-    async def send(self, call: Call[T]) -> T:
-        return await self._transport.send(attrs.evolve(call, on_sent=self._on_request))
 
 
 class Outcomes:
@@ -54,7 +38,7 @@ class Outcomes:
 
     def __init__(self, transport: Transport, on_request: Callable[[], None]) -> None:
         self._transport = transport
-        self._reader = Reader(cast("Transport", _Counted(transport, on_request)))
+        self._reader = Reader(transport, on_request)
 
     async def of(self, run: DeploymentRun) -> Judged | None:
         """Read how a run went: with one request where it has ended, with up to three otherwise.
