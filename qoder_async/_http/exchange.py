@@ -6,6 +6,7 @@ would carry the token along.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import itertools
 import math
@@ -120,7 +121,8 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     fault: Fault | None = None
     misfit = ""
     try:
-        return await _send(session, request)
+        async with asyncio.timeout(request.timeout):
+            return await _send(session, request)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch) as error:
         reason = f"the server's certificate is not trusted ({_text(error, token)})"
         fault = Fault(reason, "unsent", is_passing=False)
@@ -155,7 +157,7 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
         allow_redirects=False,
         raise_for_status=False,
         auto_decompress=True,
-        timeout=_limits(request.timeout, request.method),
+        timeout=_time_to_connect(request.timeout),
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.headers if proxy else None,
     ) as response:
@@ -165,16 +167,9 @@ async def _send(session: aiohttp.ClientSession, request: Outgoing) -> Answer:
 
 
 @lru_cache(maxsize=16)
-def _limits(seconds: float, method: str) -> aiohttp.ClientTimeout:
-    connecting = seconds * _CONNECT_SHARE
-    return aiohttp.ClientTimeout(
-        total=seconds,
-        # The wider of these limits, that for looking up a name, too, costs every request a timer.
-        connect=None if method == "GET" else connecting,
-        sock_connect=connecting,
-        # aiohttp would round times above the threshold up to whole seconds.
-        ceil_threshold=math.inf,
-    )
+def _time_to_connect(seconds: float) -> aiohttp.ClientTimeout:
+    # aiohttp would round times above the threshold up to whole seconds.
+    return aiohttp.ClientTimeout(total=None, connect=seconds * _CONNECT_SHARE, ceil_threshold=math.inf)
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
