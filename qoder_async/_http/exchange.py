@@ -36,7 +36,7 @@ _CONNECT_SHARE = 0.95
 mistaken for an answer that was lost."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back.
 
     Attributes:
@@ -77,7 +77,7 @@ class Fault:
     is_reset: bool = False
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request, ready to be sent.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from qoder_async._http.clock import Clock
@@ -131,7 +131,7 @@ class Pacer:
         # however many are waiting.
         self._queue = asyncio.Lock()
 
-    async def turn(self, slots: asyncio.Semaphore | None = None) -> None:
+    async def turn(self, slots: asyncio.Semaphore | None = None) -> Literal[True]:
         """Wait for a place, then for a slot, look again, and take both.
 
         What waits for slots must not go as a burst when they come back, and must heed a silence that the service asks
@@ -139,6 +139,9 @@ class Pacer:
 
         Args:
             slots: The connection slots, if there are any to take.
+
+        Returns:
+            True, as a semaphore says it.
         """
         async with self._queue:
             while True:
@@ -151,3 +154,4 @@ class Pacer:
                     break
                 slots.release()
             self.rate.take(self._clock.now())
+        return True

@@ -50,7 +50,7 @@ class Pacing:
             self._reads = PerLoop(lambda: Pacer(pace.reads_per_second, clock))
             self._writes = PerLoop(lambda: Pacer(pace.writes_per_second, clock))
 
-    def enter(self, call: Call[T], slots: asyncio.Semaphore) -> Awaitable[object]:
+    def enter(self, call: Call[T], slots: asyncio.Semaphore) -> Awaitable[bool]:
         """Wait for a place in the pace and for a slot.
 
         A call waits for its place without a slot, so that reads that queue do not keep writes from theirs.
@@ -60,7 +60,7 @@ class Pacing:
             slots: The connection slots, one of which is taken.
 
         Returns:
-            The wait itself: thousands of calls may be in it, and each coroutine less counts.
+            The wait itself, which comes to true: thousands of calls may be in it, and each coroutine less counts.
         """
         pacer = self._of(call)
         return slots.acquire() if pacer is None else pacer.turn(slots)

@@ -24,7 +24,7 @@ from qoder_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Awaitable, Coroutine, Mapping
     from datetime import datetime
     from typing import Any
 
@@ -153,8 +153,13 @@ class Transport:
 
     async def _send(self, call: Call[T], told: CallTelemetry | None = None) -> T:
         self.check_open()
-        progress = _Progress(started=self.clock.now(), may_renew=self.settings.tokens.can_renew, telemetry=told)
-        while await self._enter(call, progress):
+        started = self.clock.now()
+        # Made when the call goes out: the garbage collector looks at all that thousands hold who wait for their turn.
+        progress: _Progress | None = None
+        while await self._enter(call, started):
+            if progress is None:
+                may_renew = self.settings.tokens.can_renew
+                progress = _Progress(started=started, may_renew=may_renew, telemetry=told)
             outcome = await self._attempt(call, progress)
             if not isinstance(outcome, Failure):
                 return outcome
@@ -167,19 +172,20 @@ class Transport:
         # No except block is open here, so nothing of aiohttp's is chained to what is raised.
         raise _final_error(call, progress, self.traits)
 
-    async def _enter(self, call: Call[T], progress: _Progress) -> bool:
+    def _enter(self, call: Call[T], started: float) -> Awaitable[bool]:
         """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
         slots = self.connections.slots
-        left = self._time_left(progress)
-        if left is None:
-            await self.pacing.enter(call, slots)
-            return True
+        if self.settings.retry.deadline is None:
+            return self.pacing.enter(call, slots)
+        return self._enter_in_time(call, slots, started)
+
+    async def _enter_in_time(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> bool:
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(self._time_left(started)):
                 await self.pacing.enter(call, slots)
         except TimeoutError:
             return False
-        if self._time_left(progress) == 0:
+        if self._time_left(started) == 0:
             slots.release()
             return False
         return True
@@ -212,7 +218,7 @@ class Transport:
         token = self.settings.tokens.fixed or await self._token(progress)
         if token is None:
             return None
-        request = self._request(call, token, self._time_left(progress))
+        request = self._request(call, token, self._time_left(progress.started))
         self.check_open()
         session = await self.connections.session()
         progress.attempts += 1
@@ -229,7 +235,7 @@ class Transport:
         return got
 
     async def _token(self, progress: _Progress) -> Redacted | None:
-        tokens, limit = self.settings.tokens, asyncio.timeout(self._time_left(progress))
+        tokens, limit = self.settings.tokens, asyncio.timeout(self._time_left(progress.started))
         refused_at, progress.refused_at = progress.refused_at, None
         progress.renewals = tokens.renewals
         try:
@@ -240,7 +246,7 @@ class Transport:
             if not limit.expired():
                 raise
             return None
-        return None if self._time_left(progress) == 0 else token
+        return None if self._time_left(progress.started) == 0 else token
 
     def _judge(self, call: Call[T], got: Answer | Fault) -> T | Failure:
         if isinstance(got, Answer):
@@ -279,9 +285,9 @@ class Transport:
         if self.is_closed:
             raise ClientClosedError("This client of with_options is closed; the one it was made from may still be used")
 
-    def _time_left(self, progress: _Progress) -> float | None:
+    def _time_left(self, started: float) -> float | None:
         deadline = self.settings.retry.deadline
-        return None if deadline is None else max(0.0, deadline - (self.clock.now() - progress.started))
+        return None if deadline is None else max(0.0, deadline - (self.clock.now() - started))
 
     def _request(self, call: Call[T], token: Redacted, left: float | None) -> Outgoing:
         settings = self.settings
@@ -331,9 +337,9 @@ def _too_late(call: Call[T]) -> Failure:
     return Failure(error=error, is_passing=False, may_have_acted=False)
 
 
-def _final_error(call: Call[T], progress: _Progress, traits: Traits) -> QoderError:
-    failure = progress.failure or _too_late(call)
-    if call.triggers is None or not failure.may_have_acted:
+def _final_error(call: Call[T], progress: _Progress | None, traits: Traits) -> QoderError:
+    failure = (progress and progress.failure) or _too_late(call)
+    if progress is None or call.triggers is None or not failure.may_have_acted:
         return failure.error
     assert call.idempotency_key is not None  # noqa: S101  every write carries one
     assert progress.first_sent is not None  # noqa: S101  it failed, so it was sent

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qoder_async._http.call import Call
 from qoder_async._wire.decode import decode_record
@@ -39,4 +40,9 @@ def parser(model: type[M]) -> Callable[[Answer], M]:
     Returns:
         The function; it raises ``NotJSONError`` or ``WrongShapeError``.
     """
+    return _parser(model)
+
+
+@functools.cache
+def _parser(model: Any) -> Callable[[Answer], Any]:
     return lambda answer: decode_record(answer.body, model)
