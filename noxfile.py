@@ -129,7 +129,7 @@ def tests(session: nox.Session) -> None:
     """
     install_project(session, *requirements("test"))
     place = PYTHONS.index(str(session.python)) + 1
-    part = [*LONG, f"--share={place}/{2 * len(PYTHONS)}"] if session.python != NEWEST else []
+    part = [*LONG, f"--share={place}/{4 * len(PYTHONS)}"] if session.python != NEWEST else []
     run_tests(session, *(() if session.posargs else part), RELIABILITY_MATRIX="full")
 
 

@@ -10,9 +10,10 @@ async with AsyncQoder() as qoder:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qoder_async._http.attempt import Attempt
+from qoder_async._http.attempt import Attempt, AttemptHook
 from qoder_async._http.response import Response
 from qoder_async._version import __version__
+from qoder_async._wire.query import Moment
 from qoder_async._wire.unset import UNSET
 from qoder_async.client import AsyncQoder
 from qoder_async.concurrency import ConcurrentMap, Outcome, map_concurrently
@@ -43,7 +44,7 @@ from qoder_async.errors import (
 from qoder_async.fanout import FanOut, FanOutProgress
 from qoder_async.following.change import ChangeKind, RunChange
 from qoder_async.following.finished import FinishedRun, RunState
-from qoder_async.following.waiting import EndingRuns
+from qoder_async.following.waiting import EndingRuns, OnUpdate
 from qoder_async.following.watching import RunChanges
 from qoder_async.history import RunHistory
 from qoder_async.models import (
@@ -78,7 +79,14 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
     from qoder_async.export.exporting import export_runs
-    from qoder_async.export.progress import ExportProgress, ExportReport, SyncReport, VerifiedWindow, VerifyReport
+    from qoder_async.export.progress import (
+        ExportProgress,
+        ExportReport,
+        OnProgress,
+        SyncReport,
+        VerifiedWindow,
+        VerifyReport,
+    )
     from qoder_async.export.sync.syncing import sync_runs
     from qoder_async.export.verify.verifying import verify_export
 
@@ -92,6 +100,7 @@ __all__ = [
     "AmbiguousTriggerError",
     "AsyncQoder",
     "Attempt",
+    "AttemptHook",
     "AuthenticationError",
     "BadRequestError",
     "Budget",
@@ -112,7 +121,10 @@ __all__ = [
     "FanOutProgress",
     "FeatureNotAvailableError",
     "FinishedRun",
+    "Moment",
     "NotFoundError",
+    "OnProgress",
+    "OnUpdate",
     "OpenEnum",
     "Outcome",
     "Pace",
@@ -173,6 +185,7 @@ def __dir__() -> list[str]:
 _LATE = {
     "ExportProgress": "qoder_async.export.progress",
     "ExportReport": "qoder_async.export.progress",
+    "OnProgress": "qoder_async.export.progress",
     "SyncReport": "qoder_async.export.progress",
     "VerifiedWindow": "qoder_async.export.progress",
     "VerifyReport": "qoder_async.export.progress",

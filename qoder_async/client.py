@@ -20,6 +20,7 @@ from qoder_async._http.telemetry import Telemetry
 from qoder_async._http.tokens import TokenProvider, Tokens, TokenSource, seal_source
 from qoder_async._http.traits import Traits
 from qoder_async._http.transport import Settings, Transport
+from qoder_async._misuse import refuse
 from qoder_async._wire.headers import Redacted, Unfit, base_headers, seal_headers
 from qoder_async._wire.query import encode_query
 from qoder_async.errors import ConfigurationError
@@ -213,6 +214,9 @@ class AsyncQoder:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("AsyncQoder cannot be pickled or copied: it holds a token and connections")
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = refuse("needs async with: async with AsyncQoder(…) as qoder")
 
     async def __aenter__(self) -> Self:
         self._transport.check_open()

@@ -6,7 +6,7 @@
     ├─ UnsupportedFilterError                    the service's answers cannot be filtered that way
     ├─ APIConnectionError                        nothing usable came back
     │  └─ APITimeoutError (TimeoutError)
-    ├─ APIStatusError                            .status .type .message .param .retry_after .body
+    ├─ APIStatusError                            .status .type .message .param .retry_after .body .method .path
     │  ├─ BadRequestError 400
     │  ├─ AuthenticationError 401
     │  ├─ PermissionDeniedError 403
@@ -126,7 +126,12 @@ class APIStatusError(QoderError):
         param: ``error.param``: the parameter the service objects to.
         retry_after: How long the service asks to wait, in seconds.
         body: The answer's body as it came.
+        method: The HTTP method of the request, ``None`` where the error came from no request.
+        path: The request's path below the base URL, without the query.
     """
+
+    method: str | None = None
+    path: str | None = None
 
     def __init__(
         self,
@@ -151,7 +156,7 @@ class APIStatusError(QoderError):
         head = " ".join(str(part) for part in (self.status, self.type) if part)
         tail = "".join(
             f" ({label} {value})"
-            for label, value in (("param", self.param), ("request", self.request_id))
+            for label, value in ((self.method, self.path), ("param", self.param), ("request", self.request_id))
             if value is not None
         )
         return f"{head}: {self.message}{tail}"

@@ -10,9 +10,9 @@ import attrs
 from qoder_async._many.deployment_ids import Deployments, check_deployments, ids_of
 from qoder_async._many.fanout_orders import AsTheyCome, NewestOnesFirst, Tally
 from qoder_async._many.runs_block import RunsBlock
+from qoder_async._paging.settings import patient
 from qoder_async.errors import ConfigurationError
 from qoder_async.options import whole_number
-from qoder_async.paging import patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,11 +14,12 @@ from qoder_async._many.window_walks import FiltersIgnoredError, WindowWalks
 from qoder_async._many.windows import Window, Windows
 from qoder_async._paging.reading import reading
 from qoder_async._paging.run_lists import runs_of, time_of
+from qoder_async._paging.settings import patient
 from qoder_async._wire.cursors import Cursor
 from qoder_async.errors import QoderError
 from qoder_async.models import Deployment, DeploymentRun
 from qoder_async.options import whole_number
-from qoder_async.paging import Pager, make_pager, patient
+from qoder_async.paging import Pager, make_pager
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from qoder_async._http.retry import is_passing_error
+from qoder_async._concurrency.ending import end
+from qoder_async._misuse import refuse
 from qoder_async._paging.delivered_ids import Identified
-from qoder_async._paging.patience import is_passing_unless_understood
-from qoder_async._paging.walk import OnInvalid, Walk, whole
+from qoder_async._paging.settings import Settings
+from qoder_async._paging.walk import OnInvalid, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
-from qoder_async.concurrency import end
-from qoder_async.errors import ConfigurationError, QoderError
+from qoder_async.errors import ConfigurationError
 from qoder_async.models import Record
 from qoder_async.options import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from qoder_async._paging.listing import Listing
     from qoder_async._paging.walk import Fetched, Step
@@ -58,33 +58,6 @@ class Page(Generic[T]):
         return self.next_cursor is not None
 
 
-class Unread(Generic[M]):
-    """A page that is decoded when it is read.
-
-    Args:
-        steps: What a walk makes of the answer.
-
-    Attributes:
-        error: What ends the walk, known once the page was read.
-    """
-
-    def __init__(self, steps: Iterator[Step[M]]) -> None:
-        self._steps = steps
-        self.error: QoderError | None = None
-
-    def read(self) -> list[M]:
-        """Decode the page, once.
-
-        Returns:
-            Its records, after filtering.
-        """
-        items: list[M] = []
-        for step in self._steps:
-            items = items + step.items if items else step.items
-            self.error = step.error
-        return items
-
-
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Pager(Generic[M]):
     """A list that is fetched page by page as it is walked.
@@ -99,19 +72,18 @@ class Pager(Generic[M]):
         ```
     """
 
-    _listing: Listing[M] = attrs.field(alias="listing")
-    _page_size: int = attrs.field(alias="page_size")
-    _max_items: int | None = attrs.field(alias="max_items")
-    _cursor: Cursor | None = attrs.field(alias="cursor")
-    _prefetch: int = attrs.field(alias="prefetch")
-    _on_invalid: OnInvalid = attrs.field(alias="on_invalid")
+    _settings: Settings[M] = attrs.field(alias="settings")
 
     def __repr__(self) -> str:
-        start = f" from {self._cursor}" if self._cursor else ""
-        return f"<Pager of {self._listing.path}{start}>"
+        start = f" from {self._settings.cursor}" if self._settings.cursor else ""
+        return f"<Pager of {self._settings.listing.path}{start}>"
+
+    if not TYPE_CHECKING:
+        __getitem__ = refuse("is walked with async for; await ….collect() gives a list")
 
     async def __aiter__(self) -> AsyncGenerator[M, None]:
-        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps, by_page=False)) as steps:
+        listing = self._settings.listing
+        async with aclosing(self._steps(listing.fetch, listing.keeps, by_page=False)) as steps:
             async for step, _ in steps:
                 for item in step.items:
                     yield item
@@ -126,7 +98,8 @@ class Pager(Generic[M]):
         Raises:
             QoderError: The walk broke; ``error.cursor`` goes on from there.
         """
-        async with aclosing(self._steps(self._listing.fetch, self._listing.keeps, by_page=True)) as steps:
+        listing = self._settings.listing
+        async with aclosing(self._steps(listing.fetch, listing.keeps, by_page=True)) as steps:
             async for step, fetched in steps:
                 page = Page(
                     items=step.items,
@@ -149,10 +122,10 @@ class Pager(Generic[M]):
         Raises:
             QoderError: The request failed, or the first record cannot be decoded.
         """
-        async with aclosing(attrs.evolve(self, prefetch=0).pages()) as pages:
+        async with aclosing(self._with(prefetch=0).pages()) as pages:
             async for page in pages:
                 return page
-        return Page(items=[], next_cursor=self._cursor, request_id=None, raw=b"")
+        return Page(items=[], next_cursor=self._settings.cursor, request_id=None, raw=b"")
 
     async def collect(self, max_items: int | None = None) -> list[M]:
         """Walk the list to its end and keep everything.
@@ -169,8 +142,9 @@ class Pager(Generic[M]):
         if max_items is None:
             return [item async for item in self]
         whole_number(max_items, "max_items", minimum=0)
-        most = max_items if self._max_items is None else min(max_items, self._max_items)
-        return [item async for item in attrs.evolve(self, max_items=most)]
+        own = self._settings.max_items
+        most = max_items if own is None else min(max_items, own)
+        return [item async for item in self._with(max_items=most)]
 
     async def raw(self) -> AsyncGenerator[bytes, None]:
         """Walk the list without making models of its records.
@@ -183,40 +157,19 @@ class Pager(Generic[M]):
         Raises:
             QoderError: The walk broke.
         """
-        if self._listing.keeps is not None:
+        listing = self._settings.listing
+        if listing.keeps is not None:
             async with aclosing(aiter(self)) as items:
                 async for item in items:
                     yield item.raw
             return
-        async with aclosing(self._steps(self._listing.fetch_raw, None, by_page=False)) as steps:
+        async with aclosing(self._steps(listing.fetch_raw, None, by_page=False)) as steps:
             async for step, _ in steps:
                 for record in step.items:
                     yield record.raw
 
-    async def _unread(self) -> AsyncGenerator[Unread[M], None]:
-        walk = self._walk(self._listing.keeps)
-        size = self._request_size(filters=self._listing.keeps is not None)
-        while not walk.is_over:
-            try:
-                fetched = await self._listing.fetch(walk.cursor, size)
-            except QoderError as error:
-                error.cursor = walk.cursor
-                raise
-            page = Unread(walk.take(fetched))
-            del fetched
-            yield page
-            if page.error is not None:
-                raise page.error
-            del page
-
-    def _walk(self, keeps: Callable[[R], bool] | None) -> Walk[R]:
-        return Walk(
-            self._cursor,
-            style=self._listing.style,
-            keeps=keeps,
-            max_items=self._max_items,
-            on_invalid=self._on_invalid,
-        )
+    def _with(self, **changes: Any) -> Pager[M]:
+        return attrs.evolve(self, settings=attrs.evolve(self._settings, **changes))
 
     async def _steps(
         self,
@@ -226,19 +179,16 @@ class Pager(Generic[M]):
         by_page: bool,
     ) -> AsyncGenerator[tuple[Step[R], Fetched[R]], None]:
         """Walk the list, a page or a part of one at a time; raise what is wrong at its place."""
-        walk = self._walk(keeps)
-        size = self._request_size(filters=keeps is not None)
+        settings = self._settings
+        walk = settings.walk(keeps)
+        size = settings.request_size(filters=keeps is not None)
         ahead: asyncio.Task[Fetched[R]] | None = None
         try:
             while not walk.is_over:
-                try:
-                    fetched = await (ahead or fetch(walk.cursor, size))
-                except QoderError as error:
-                    error.cursor = walk.cursor
-                    raise
+                fetched = await (ahead or fetch(walk.cursor, size))
                 ahead = None
                 steps = walk.take(fetched)
-                if by_page or self._prefetch:
+                if by_page or settings.prefetch:
                     # Whatever is wrong with the page is found before another is asked for.
                     steps = iter((whole(steps),))
                 in_a_row = 0
@@ -246,7 +196,7 @@ class Pager(Generic[M]):
                     in_a_row += 1  # noqa: SIM113  enumerate would hold on to the last step
                     if in_a_row % _PARTS_IN_A_ROW == 0:
                         await asyncio.sleep(0)  # a page of 1,000 would keep the event loop from others for milliseconds
-                    if self._prefetch and not walk.is_over:
+                    if settings.prefetch and not walk.is_over:
                         ahead = asyncio.create_task(fetch(walk.cursor, size))
                     broken = step.error
                     if step.is_page:
@@ -258,59 +208,6 @@ class Pager(Generic[M]):
         finally:
             if ahead is not None:
                 await end(ahead)
-
-    def _request_size(self, *, filters: bool) -> int:
-        """Ask for no more than is wanted, where every record that comes is delivered."""
-        resumes_within = self._cursor is not None and self._cursor.skip
-        if self._max_items is None or filters or resumes_within:
-            return self._page_size
-        return max(1, min(self._page_size, self._max_items))
-
-
-def unread_pages(pager: Pager[M]) -> AsyncGenerator[Unread[M], None]:
-    """Walk a list page by page, and decode each page only when it is read: what dies young costs least.
-
-    Args:
-        pager: The list.
-
-    Returns:
-        Its pages; each has to be read before the next is asked for.
-
-    Raises:
-        QoderError: The walk broke.
-    """
-    return pager._unread()  # noqa: SLF001
-
-
-def counted(pager: Pager[M], on_request: Callable[[], None]) -> Pager[M]:
-    """Give a list whose requests are counted.
-
-    Args:
-        pager: The list.
-        on_request: Is told of every request.
-
-    Returns:
-        The same list.
-    """
-    return attrs.evolve(pager, listing=attrs.evolve(pager._listing, on_request=on_request))  # noqa: SLF001
-
-
-def patient(pager: Pager[M], on_request: Callable[[], None] | None = None) -> Pager[M]:
-    """Give a list whose pages are tried for 5 minutes, where they fail for a passing reason.
-
-    An answer that is JSON and no list of such records is a passing reason only where the pager skips what cannot be
-    decoded.
-
-    Args:
-        pager: The list.
-        on_request: Is told of every request.
-
-    Returns:
-        The same list, with patience.
-    """
-    waits_out = is_passing_error if pager._on_invalid == "skip" else is_passing_unless_understood  # noqa: SLF001
-    listing = attrs.evolve(pager._listing, waits_out=waits_out, on_request=on_request)  # noqa: SLF001
-    return attrs.evolve(pager, listing=listing)
 
 
 def make_pager(
@@ -349,7 +246,7 @@ def make_pager(
         raise ConfigurationError(
             f"cursor must be one that a page or an error of this list gave, since it takes no ids; got {start!r}"
         )
-    return Pager(
+    settings = Settings(
         listing=listing,
         page_size=page_size,
         max_items=max_items,
@@ -357,3 +254,4 @@ def make_pager(
         prefetch=prefetch,
         on_invalid=on_invalid,
     )
+    return Pager(settings=settings)

@@ -58,6 +58,12 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(params=["extended", "lean"])
+def shape(request: pytest.FixtureRequest) -> str:
+    """The generation of the API, each in turn; a test that is parametrised by ``shape`` chooses for itself."""
+    return request.param
+
+
 @pytest.fixture
 def mocked() -> Iterator[aioresponses]:
     """aioresponses, for what needs no socket."""

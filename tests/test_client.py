@@ -15,7 +15,16 @@ import pytest
 from support.canary import TOKEN, find_leaks
 from support.payloads import RUN
 
-from qoder_async import UNSET, AsyncQoder, BadRequestError, ConfigurationError, Pace, RetryPolicy, ServerError
+from qoder_async import (
+    UNSET,
+    AsyncQoder,
+    BadRequestError,
+    ConfigurationError,
+    NotFoundError,
+    Pace,
+    RetryPolicy,
+    ServerError,
+)
 
 URL = "https://qoder.test/api"
 
@@ -376,8 +385,15 @@ async def test_a_key_of_the_callers_goes_out(mocked, make_client):
 
 async def test_an_id_of_an_error_reaches_the_caller(mocked, make_client):
     mocked.get(f"{URL}/x", status=400, payload={"error": {"message": "m", "param": "p"}, "request_id": "req_1"})
-    with pytest.raises(BadRequestError, match=r"^400: m \(param p\) \(request req_1\)$"):
+    with pytest.raises(BadRequestError, match=r"^400: m \(GET /x\) \(param p\) \(request req_1\)$"):
         await make_client().request("GET", "/x")
+
+
+async def test_what_was_asked_for_stands_in_the_error_without_the_query(mocked, make_client):
+    mocked.get(f"{URL}/x?q=1", status=404, payload={"error": {"message": "m"}})
+    with pytest.raises(NotFoundError, match=r"^404: m \(GET /x\)$") as raised:
+        await make_client().request("GET", "/x", query={"q": 1})
+    assert (raised.value.method, raised.value.path, raised.value.message) == ("GET", "/x", "m")
 
 
 def test_with_options_does_not_fall_back_to_another_service(monkeypatch):

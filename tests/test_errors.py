@@ -105,6 +105,11 @@ def test_errors_hold_what_they_were_made_of():
     assert qoder_async.ServerError("x", status=500).retry_after is None
 
 
+def asked(error: errors.APIStatusError) -> errors.APIStatusError:
+    error.method, error.path = "GET", "/x/1"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -116,6 +121,11 @@ def test_errors_hold_what_they_were_made_of():
         (
             errors.BadRequestError("Bad", status=400, type="invalid", param="limit", request_id="req_1"),
             "400 invalid: Bad (param limit) (request req_1)",
+        ),
+        (asked(errors.NotFoundError("Gone", status=404)), "404: Gone (GET /x/1)"),
+        (
+            asked(errors.NotFoundError("Gone", status=404, type="lost", param="id", request_id="req_1")),
+            "404 lost: Gone (GET /x/1) (param id) (request req_1)",
         ),
         (errors.ResponseDecodeError("Odd", request_id="req_1"), "Odd (request req_1)"),
         (errors.ExportError("No room", path="x"), "No room"),

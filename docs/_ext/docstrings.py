@@ -48,7 +48,7 @@ ALIASES = {
     "Refusal": Refusal,
     "TokenProvider": TokenProvider,
 }
-"""Names that stand in signatures and cannot be imported from the package: a reader sees what they mean."""
+"""Names of types that stand in signatures: a reader sees at once what they mean."""
 KEYWORDS = re.compile(r": ~?[\w.]*Unpack\[.*?\]")
 """What a type checker wants to know of `**changes`, whose names stand in the docstring."""
 ALIAS = re.compile(rf"(?<![\w.'\"])({'|'.join(ALIASES)}|Unset)\b(?!\()")

@@ -34,7 +34,11 @@ class Attempt:
     reason: str | None
 
 
+SENT_AGAIN = "%s %s failed, again in %.2f s (attempt %d): %s"
+"""What is logged of a request that is sent again."""
+
 AttemptHook: TypeAlias = Callable[[Attempt], None]
+"""A plain function that is told of every attempt."""
 
 _log = logging.getLogger("qoder_async")
 
@@ -70,16 +74,21 @@ def report(attempt: Attempt, hook: AttemptHook | None) -> None:
     )
     if attempt.wait is not None:
         _log.warning(
-            "%s %s failed, again in %.2f s (attempt %d): %s",
+            SENT_AGAIN,
             attempt.method,
             attempt.path,
             attempt.wait,
             attempt.attempt,
-            # An error says what was asked for, too.
-            (attempt.reason or "").removeprefix(f"{attempt.method} {attempt.path}: "),
+            _without_request(attempt),
         )
     if hook is not None:
         try:
             hook(attempt)
         except Exception:  # noqa: BLE001  it is the caller's code, and logged
             _log.exception("on_attempt raised")
+
+
+def _without_request(attempt: Attempt) -> str:
+    """Say why an attempt failed, in a line that says what was asked for itself."""
+    asked = f"{attempt.method} {attempt.path}"
+    return (attempt.reason or "").removeprefix(f"{asked}: ").replace(f" ({asked})", "", 1)

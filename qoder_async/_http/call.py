@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True, gc=False):
+class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What to send, and how to read the answer.
 
     Attributes:

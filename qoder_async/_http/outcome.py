@@ -87,7 +87,7 @@ def read_answer(call: Call[T], answer: Answer, *, now: datetime) -> T | Failure:
         The result, or the failure.
     """
     if not 200 <= answer.status < 300:
-        return _read_refusal(clean(answer), now)
+        return _read_refusal(call, clean(answer), now)
     if not answer.is_whole:
         return _undecodable(call, answer, "the body is larger than max_body accepts", passing=False)
     try:
@@ -101,9 +101,10 @@ def read_answer(call: Call[T], answer: Answer, *, now: datetime) -> T | Failure:
     return failure
 
 
-def _read_refusal(answer: Answer, now: datetime) -> Failure:
+def _read_refusal(call: Call[T], answer: Answer, now: datetime) -> Failure:
     asked = retry_after(answer.headers, now=now)
     error = status_error(answer.status, answer.headers, answer.body, retry_after=asked)
+    error.method, error.path = call.method, call.path
     passing = is_passing(answer.status)
     return Failure(
         error=error,

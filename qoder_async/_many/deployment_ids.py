@@ -7,11 +7,13 @@ from collections.abc import AsyncIterable, Iterable, Sized
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from qoder_async._concurrency.ending import end
+from qoder_async._concurrency.sources import iterate
+from qoder_async._paging.settings import patient
 from qoder_async._wire.ids import id_of
-from qoder_async.concurrency import end, iterate
 from qoder_async.errors import ConfigurationError
 from qoder_async.models import Deployment
-from qoder_async.paging import Pager, patient
+from qoder_async.paging import Pager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._concurrency.workers import Handed, Workers
+from qoder_async._http.retry import ends_everything
 from qoder_async._many.newest_first import Branch, NewestFirst
-from qoder_async.concurrency import Handed, Workers
-from qoder_async.errors import ClientClosedError, ConfigurationError, QoderError, UnsupportedFilterError
-from qoder_async.paging import unread_pages
+from qoder_async._paging.unread_pages import unread_pages
+from qoder_async.errors import QoderError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from qoder_async._paging.unread_pages import Unread
     from qoder_async.models import DeploymentRun
-    from qoder_async.paging import Pager, Unread
+    from qoder_async.paging import Pager
+
+INCOMPLETE = "The runs of %s are incomplete: %s"
+"""What is logged of a deployment that is given up."""
 
 log = logging.getLogger("qoder_async")
 
@@ -61,24 +66,12 @@ class Tally:
         Returns:
             Whether that ends everything.
         """
-        if is_everybodys(error):
+        if ends_everything(error):
             return True
         self.failures[deployment_id] = error
         if not self.raises:
-            log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+            log.warning(INCOMPLETE, deployment_id, error)
         return self.raises
-
-
-def is_everybodys(error: QoderError) -> bool:
-    """Tell whether an error says nothing about the deployment at which it came up.
-
-    Args:
-        error: The error.
-
-    Returns:
-        Whether every other deployment would meet with it, too.
-    """
-    return isinstance(error, ClientClosedError | ConfigurationError | UnsupportedFilterError)
 
 
 class AsTheyCome:
@@ -271,7 +264,7 @@ class NewestOnesFirst:
             return
         self._tally.deployments_done += 1
         if failure is not None and self._tally.note_failure(branch.name, failure):
-            if not branch.has_runs or is_everybodys(failure):
+            if not branch.has_runs or ends_everything(failure):
                 raise failure
             self._broken[branch] = failure
             return

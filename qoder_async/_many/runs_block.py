@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from qoder_async._misuse import refuse
 from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class RunsBlock:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = __getitem__ = refuse(
+            "is used in two steps: async with … as runs, and in it async for … in runs"
+        )
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""

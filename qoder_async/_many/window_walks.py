@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._concurrency.workers import Handed, Workers
 from qoder_async._many.windows import MOST_PAGES, Window, Windows
-from qoder_async.concurrency import Handed, Workers
 from qoder_async.errors import QoderError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from qoder_async._wire.decode import RawRecord, open_page, split_page
 from qoder_async._wire.failures import request_id
 from qoder_async._wire.headers import hide
 from qoder_async._wire.query import encode_parameter, encode_query
-from qoder_async.errors import BadRequestError
+from qoder_async.errors import BadRequestError, QoderError
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from qoder_async._http.exchange import Answer
     from qoder_async._http.transport import Transport
     from qoder_async._wire.cursors import Cursor
-    from qoder_async.errors import QoderError
 
 T = TypeVar("T", bound=Record)
 F = TypeVar("F")
@@ -69,6 +68,9 @@ class Listing(Generic[T]):
 
         Returns:
             The page, to be awaited; its records are decoded when they are asked for.
+
+        Raises:
+            QoderError: The request failed; ``error.cursor`` is where the page begins.
         """
         return self._fetch(cursor, page_size, self._read)
 
@@ -81,6 +83,9 @@ class Listing(Generic[T]):
 
         Returns:
             The page with the bytes of its records, to be awaited.
+
+        Raises:
+            QoderError: The request failed; ``error.cursor`` is where the page begins.
         """
         return self._fetch(cursor, page_size, _read_raw)
 
@@ -91,11 +96,12 @@ class Listing(Generic[T]):
     async def _fetch_once(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
         traits = self.transport.traits
         size = traits.page_size(page_size)
-        refusal: BadRequestError | None = None
         try:
             return await self.transport.send(self._call(cursor, size, parse))
-        except BadRequestError as error:
-            if size <= _SAFE_PAGE or error.param not in (None, "limit"):
+        except QoderError as error:
+            error.cursor = cursor
+            is_bad = isinstance(error, BadRequestError) and error.param in (None, "limit")
+            if not is_bad or size <= _SAFE_PAGE:
                 raise
             refusal = error
         try:
@@ -103,6 +109,9 @@ class Listing(Generic[T]):
         except BadRequestError:
             # It was not the size, after all.
             raise refusal from None
+        except QoderError as error:
+            error.cursor = cursor
+            raise
         traits.largest_page = _SAFE_PAGE
         return page
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from qoder_async._paging.settings import settings_of
 from qoder_async._paging.walk import Walk, whole
-from qoder_async.errors import QoderError
-from qoder_async.models import Record
+from qoder_async.errors import APIStatusError, QoderError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qoder_async._wire.decode import RawRecord
     from qoder_async.paging import Pager
 
-M = TypeVar("M", bound=Record)
+_REFUSED_PLACE = frozenset({400, 404, 410, 422})
 
 
 @attrs.frozen
@@ -32,18 +32,6 @@ class RawPage:
 
     records: list[RawRecord] = attrs.field(repr=False)
     next_cursor: Cursor | None
-
-
-def filter_of(pager: Pager[M]) -> Callable[[M], bool] | None:
-    """Give the filter that a list applies to its models.
-
-    Args:
-        pager: The list.
-
-    Returns:
-        What tells whether a record is wanted, ``None`` where all are.
-    """
-    return pager._listing.keeps  # noqa: SLF001
 
 
 async def raw_pages(
@@ -62,9 +50,10 @@ async def raw_pages(
     Raises:
         QoderError: The walk broke, also where a page does not say how it goes on.
     """
-    listing, size = pager._listing, pager._page_size  # noqa: SLF001  a pager's own business, which this is
+    settings = settings_of(pager)
+    listing = settings.listing
     walk: Walk[RawRecord] = Walk(
-        pager._cursor,  # noqa: SLF001
+        settings.cursor,
         style=listing.style,
         keeps=keeps,
         max_items=None,
@@ -72,14 +61,22 @@ async def raw_pages(
         delivered=delivered,
     )
     while not walk.is_over:
-        try:
-            fetched = await listing.fetch_raw(walk.cursor, size)
-        except QoderError as error:
-            error.cursor = walk.cursor
-            raise
+        fetched = await listing.fetch_raw(walk.cursor, settings.page_size)
         step = whole(walk.take(fetched))
         del fetched
         if step.error is not None:
             raise step.error
         yield RawPage(step.items, step.next_cursor)
         del step
+
+
+def refuses_place(error: QoderError) -> bool:
+    """Tell whether a service may answer so where it does not know the place any more at which a walk goes on.
+
+    Args:
+        error: What the walk raised.
+
+    Returns:
+        Whether it may: the place is a cursor, or the id of a run.
+    """
+    return isinstance(error, APIStatusError) and error.status in _REFUSED_PLACE

@@ -1,8 +1,8 @@
-"""The list of a deployment's runs, as the service knows it, and the time by which it is sorted."""
+"""The list of a deployment's runs, as the service knows it, and the times by which it is sorted."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async._paging.listing import Listing
@@ -12,12 +12,13 @@ from qoder_async.models import DeploymentRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from qoder_async._http.transport import Transport
 
 TIME_SLACK = timedelta(seconds=60)
 """How far the time of a run may lie from its trigger, by which the service sorts and filters."""
+LOOK_BACK = timedelta(minutes=5)
+"""How late a run may become visible after its trigger."""
 
 
 def runs_of(
@@ -64,12 +65,13 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
         by: How far; negative to go back.
 
     Returns:
-        The other one, or the same where time ends before that.
+        The other one; where time begins or ends before that, its first or last moment.
     """
     try:
         return moment + by
     except OverflowError:
-        return moment
+        zone = moment.tzinfo
+        return datetime.min.replace(tzinfo=zone) if by < timedelta() else datetime.max.replace(tzinfo=zone)
 
 
 def time_of(run: DeploymentRun) -> datetime:

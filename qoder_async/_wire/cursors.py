@@ -21,6 +21,8 @@ CursorStyle = Literal["ids", "pages", "pages only"]
 _PARAMETERS = ("after_id", "before_id", "page")
 _TEXT = re.compile(r"(after_id|before_id|page)(?:\+([0-9]{1,18}))?:(.*)", re.DOTALL)
 _MOST_SKIPPED = 10**18 - 1
+NO_CURSOR = "A cursor must be"
+"""How the error of a text begins that is none."""
 _ALLOWED = 'Cursor("after_id", "drun_…"), Cursor.after(run), or the text of a cursor such as "after_id:drun_…"'
 
 
@@ -81,7 +83,7 @@ class Cursor:
         """
         found = _TEXT.fullmatch(text) if isinstance(text, str) else None
         if found is None:
-            raise ConfigurationError(f"A cursor must be {_ALLOWED}; got {text!r}")
+            raise ConfigurationError(f"{NO_CURSOR} {_ALLOWED}; got {text!r}")
         parameter, skip, value = found.groups()
         return cls(cast("CursorParameter", parameter), value, int(skip or 0))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qoder_async._wire.envelope import REFUSALS
 from qoder_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -90,7 +91,7 @@ def _class_for(status: int) -> type[APIStatusError]:
 def _parse(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except REFUSALS:
         return None
 
 

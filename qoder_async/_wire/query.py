@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from qoder_async._wire.timestamps import format_timestamp
+from qoder_async._wire.timestamps import format_timestamp, in_utc
 from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def format_time(moment: datetime) -> str:
         moment: An aware datetime.
 
     Returns:
-        RFC 3339 in UTC, with as many fraction digits as are needed.
+        RFC 3339 with as many fraction digits as are needed; in UTC, unless the calendar ends before it there.
     """
-    return format_timestamp(moment.astimezone(UTC))
+    return format_timestamp(in_utc(moment))
 
 
 def just_before(moment: datetime | None) -> datetime | None:

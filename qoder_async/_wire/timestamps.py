@@ -30,6 +30,16 @@ def has_offset(text: str) -> bool:
     return _OFFSET.search(text) is not None
 
 
+def in_utc(moment: dt.datetime) -> dt.datetime:
+    """Give an aware time in UTC; one that has no place in the calendar there stays as it is."""
+    if moment.tzinfo is dt.UTC:
+        return moment
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        return moment
+
+
 def format_timestamp(moment: dt.datetime) -> str:
     """Write a time as the service does: `Z` for UTC, and no zeros at the end of the fraction.
 

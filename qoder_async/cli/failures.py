@@ -7,6 +7,7 @@ import re
 import attrs
 
 from qoder_async import errors
+from qoder_async._wire.cursors import NO_CURSOR
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.show.text import plainly
 
@@ -134,7 +135,7 @@ def _in_options(error: errors.QoderError) -> str:
     message = str(error)
     if isinstance(error, errors.UnsupportedFilterError):
         return "the service's runs have no status (the lean shape), so that --status cannot be answered"
-    if message.startswith("A cursor must be"):
+    if message.startswith(NO_CURSOR):
         return "--cursor must be a cursor that this program printed, such as after_id:drun_0199…"
     path = re.escape(error.path) if isinstance(error, errors.ExportError) else "(?!)"
     words = re.compile(rf"(?P<path>(?<!\S){path})|{_ARGUMENT}")

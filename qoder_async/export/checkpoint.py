@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from qoder_async._wire.envelope import REFUSALS
 from qoder_async.errors import ExportError
 from qoder_async.export.files import replace_file
 from qoder_async.export.read.recognition import refuse_what_is_no_file
@@ -144,7 +145,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             reason = "its filters were changed"
         else:
             reason = f"it is one of version {version}, and this library writes version {_VERSION}"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except REFUSALS:
         reason = "it is none, or damaged"
     raise ExportError(
         f"{path} cannot be used as the checkpoint of an export, because {reason}: begin anew with resume=False",

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async.concurrency import Workers
+from qoder_async._concurrency.workers import Workers
+from qoder_async._many.fanout_orders import INCOMPLETE
 from qoder_async.errors import NotFoundError, QoderError
 from qoder_async.export.checkpoint import Checkpoint, write_checkpoint
+from qoder_async.export.notices import HAS_DISAPPEARED
 from qoder_async.export.ticking import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
+    from qoder_async._concurrency.workers import Handed
     from qoder_async._http.clock import Clock
-    from qoder_async.concurrency import Handed
     from qoder_async.export.checkpoint import Filters
     from qoder_async.export.liveness import Liveness
     from qoder_async.export.spool import Spool
@@ -236,12 +238,12 @@ class Fetching:
             if not self._forgives_absence and deployment_id not in fetched.places:
                 fetched.failures[deployment_id] = error
             else:
-                log.warning("%s has disappeared: its runs are exported as far as they had come", deployment_id)
+                log.warning(HAS_DISAPPEARED, deployment_id)
                 fetched.note_gone(deployment_id, str(error))
         except QoderError as error:
             if await self._liveness.is_over(error):
                 raise
-            log.warning("The runs of %s are incomplete: %s", deployment_id, error)
+            log.warning(INCOMPLETE, deployment_id, error)
             fetched.failures[deployment_id] = error
         finally:
             fetched.current.pop(deployment_id, None)

@@ -25,6 +25,20 @@ _BY_ENDING: dict[str, Format] = {
     ".sqlite": "sqlite",
     ".sqlite3": "sqlite",
 }
+ENDINGS = tuple(_BY_ENDING)
+
+
+def format_by_name(path: Path) -> Format | None:
+    """Tell which format a file's name means.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The format, ``None`` where the name means none.
+    """
+    name = path.name.lower()
+    return next((known for ending, known in _BY_ENDING.items() if name.endswith(ending) and name != ending), None)
 
 
 def choose_format(path: Path, wanted: str | None) -> Format:
@@ -45,10 +59,8 @@ def choose_format(path: Path, wanted: str | None) -> Format:
             if wanted == known:
                 return known
         raise ConfigurationError(f"format must be one of {', '.join(FORMATS)}, got {wanted!r}")
-    name = path.name.lower()
-    for ending, known in _BY_ENDING.items():
-        if name.endswith(ending) and name != ending:
-            return known
+    if (found := format_by_name(path)) is not None:
+        return found
     raise ConfigurationError(
-        f"path must end in one of {', '.join(_BY_ENDING)}, or format must say what is wanted; got {path.name!r}"
+        f"path must end in one of {', '.join(ENDINGS)}, or format must say what is wanted; got {path.name!r}"
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async._http.retry import is_passing_error
-from qoder_async._many.fanout_orders import is_everybodys
-from qoder_async.errors import AuthenticationError, QoderError
-from qoder_async.paging import counted
+from qoder_async._http.retry import ends_everything, is_passing_error
+from qoder_async._paging.settings import counted
+from qoder_async.errors import QoderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +45,7 @@ class Liveness:
         Returns:
             Whether it makes no sense to go on.
         """
-        if _is_final(error):
+        if ends_everything(error):
             return True
         if not is_passing_error(error):
             return False
@@ -57,9 +56,5 @@ class Liveness:
         try:
             await counted(self._qoder.deployments.list(page_size=1), self._on_request).first_page()
         except QoderError as error:
-            return not (_is_final(error) or is_passing_error(error))
+            return not (ends_everything(error) or is_passing_error(error))
         return True
-
-
-def _is_final(error: QoderError) -> bool:
-    return is_everybodys(error) or isinstance(error, AuthenticationError)

@@ -160,6 +160,7 @@ class VerifyReport:
 
 
 OnProgress = Callable[[ExportProgress], Awaitable[None] | None]
+"""A plain or async function that is told how far an export or a sync is."""
 
 
 async def tell(on_progress: OnProgress | None, progress: ExportProgress) -> None:

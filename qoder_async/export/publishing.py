@@ -8,7 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from qoder_async.concurrency import until_done
+from qoder_async._concurrency.ending import until_done
 from qoder_async.errors import ExportError
 from qoder_async.export.extras import check_extra
 from qoder_async.export.files import file_errors, give_rights_of, move_into_place, open_new, sync_file

@@ -7,7 +7,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from qoder_async.concurrency import until_done
+from qoder_async._concurrency.ending import until_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable

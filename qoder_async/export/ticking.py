@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qoder_async.concurrency import end
+from qoder_async._concurrency.ending import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from qoder_async.concurrency import Handed, Workers
+    from qoder_async._concurrency.workers import Handed, Workers
 
 V = TypeVar("V")
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from qoder_async._paging.delivered_ids import DeliveredIds
-from qoder_async._paging.raw_pages import filter_of, raw_pages
+from qoder_async._paging.raw_pages import raw_pages, refuses_place
 from qoder_async._paging.run_lists import TIME_SLACK, shifted, time_of
+from qoder_async._paging.settings import patient, settings_of
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import APIStatusError
 from qoder_async.models import DeploymentRun
 from qoder_async.models.record import Timestamp  # noqa: TC001  msgspec reads the annotations of a place
-from qoder_async.paging import patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 1000
 """What one generation of the service gives at most; where it is refused, 100 are asked for."""
-
-_REFUSALS = frozenset({400, 404, 410, 422})
-"""The statuses with which a service may answer a cursor that it does not know any more."""
 
 log: logging.Logger = logging.getLogger("qoder_async")
 
@@ -130,7 +127,7 @@ class RunsWalk:
                         yield part
                         del part
             except APIStatusError as error:
-                if error.status not in _REFUSALS or error.cursor is None or not ways:
+                if not refuses_place(error) or error.cursor is None or not ways:
                     raise
                 log.warning(
                     "The service refused to go on with the runs of %s from %s: going on from the last of them",
@@ -148,7 +145,7 @@ class RunsWalk:
             page_size=PAGE_SIZE,
             cursor=place.cursor,
         )
-        keeps = _raw_filter(filter_of(pager), place.until)
+        keeps = _raw_filter(settings_of(pager).listing.keeps, place.until)
         pages = raw_pages(patient(pager, self.on_request), delivered, keeps=keeps)
         async with aclosing(pages):
             async for page in pages:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async.models import RunStatus
+from qoder_async.models.run import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from qoder_async.following.finished import FinishedRun
     from qoder_async.models import DeploymentRun
 
-_RANKS = {RunStatus.PENDING: 0, RunStatus.RUNNING: 1, RunStatus.COMPLETED: 2, RunStatus.FAILED: 2, RunStatus.SKIPPED: 2}
+_RANKS = {RunStatus.PENDING: 0, RunStatus.RUNNING: 1, **dict.fromkeys(ENDED, 2)}
 
 
 class ChangeKind(StrEnum):
@@ -44,7 +45,7 @@ class RunChange:
     finished: FinishedRun | None = None
 
 
-def traits_of(run: DeploymentRun) -> Hashable:
+def features_of(run: DeploymentRun) -> Hashable:
     """Give what makes a run different from before.
 
     Times are left out: the same one comes with nine digits in one answer and with five in another.
@@ -74,7 +75,7 @@ def fingerprint(run: DeploymentRun) -> str:
     Returns:
         Twelve hexadecimal digits.
     """
-    return hashlib.blake2b(repr(traits_of(run)).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(repr(features_of(run)).encode(), digest_size=6).hexdigest()
 
 
 def is_setback(run: DeploymentRun, previous: DeploymentRun) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qoder_async._paging.patience import asked_wait
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import QoderError
-from qoder_async.following.change import traits_of
+from qoder_async.following.change import features_of
 from qoder_async.following.followed import Followed, Follower
 from qoder_async.following.news import Ended, Lost, Seen
 from qoder_async.following.rule import judge
@@ -84,7 +84,7 @@ class Desk:
             sink: Where the news go.
             run: The run, or its id.
             poll: How often to look.
-            knows: What the follower knows of it, as ``traits_of`` gives it.
+            knows: What the follower knows of it, as ``features_of`` gives it.
             at_once: Whether to look at once; otherwise it counts as just seen.
             pause: Seconds for which it is left alone first.
         """
@@ -314,13 +314,13 @@ class Desk:
         run = followed.run
         if run is None or self._followed.get(followed.id) is not followed:
             return
-        traits = traits_of(run)
+        features = features_of(run)
         for sink, follower in self._followers.get(followed.id, {}).items():
             if followed.finished is not None:
                 sink.put(Ended(followed.finished, follower.last))
-            elif followed.is_judged and traits != follower.knows:
+            elif followed.is_judged and features != follower.knows:
                 sink.put(Seen(run, follower.last))
-                follower.knows, follower.last = traits, run
+                follower.knows, follower.last = features, run
         if followed.finished is not None:
             self._forget(followed.id)
 
@@ -370,8 +370,7 @@ class Desk:
 
     def _note_word(self, run: DeploymentRun) -> None:
         word = run.status
-        is_over = run.completed_at is not None
-        if word is None or is_over or word in self._odd_words or RunStatus(word).is_known:
+        if word is None or run.is_terminal or word in self._odd_words or RunStatus(word).is_known:
             return
         self._odd_words.add(word)
         log.warning("Runs have a status that is not known yet, %r; they count as going on", str(word))

@@ -9,6 +9,7 @@ import attrs
 
 from qoder_async._http.retry import is_passing_error
 from qoder_async._paging.patience import PATIENCE, asked_wait
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import NotFoundError
 from qoder_async.following.cadence import next_check, next_wait
@@ -49,7 +50,7 @@ class Follower:
     Attributes:
         poll: How often it is to be looked at.
         since: When the interest began, in the clock's seconds.
-        knows: What the run was like when the follower was last told, as ``traits_of`` gives it.
+        knows: What the run was like when the follower was last told, as ``features_of`` gives it.
         last: The run as it was then.
     """
 
@@ -112,7 +113,7 @@ class Followed:
     @property
     def triggered(self) -> datetime | None:
         """When the run was triggered, or its record made, where that is known."""
-        return None if self.run is None else self.run.triggered_at or self.run.created_at
+        return None if self.run is None else time_of(self.run)
 
     @property
     def needs_session(self) -> bool:

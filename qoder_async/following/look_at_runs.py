@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._paging.run_lists import TIME_SLACK, time_of
+from qoder_async._paging.run_lists import TIME_SLACK, shifted, time_of
 from qoder_async.concurrency import for_each
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import pays_to_go_on, plan_look
@@ -96,7 +96,7 @@ class LookAtRuns:
         if deployment is None:
             return self.reader.runs(page_size=size)
         newest = max(each.triggered for each in wanted if each.triggered is not None)
-        return self.reader.runs(deployment, before=newest + TIME_SLACK, page_size=size)
+        return self.reader.runs(deployment, before=shifted(newest, TIME_SLACK), page_size=size)
 
     async def _read(self, followed: Followed) -> None:
         if not self.desk.wants(followed):
@@ -130,4 +130,4 @@ def _is_past(page: Page[DeploymentRun], missing: dict[str, Followed]) -> bool:
     if not page.items or len(known) < len(times):
         return False
     last = page.items[-1]
-    return time_of(last) < min(known) - TIME_SLACK
+    return time_of(last) < shifted(min(known), -TIME_SLACK)

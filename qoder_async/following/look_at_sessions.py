@@ -12,7 +12,7 @@ from qoder_async.concurrency import for_each
 from qoder_async.errors import NotFoundError, PermissionDeniedError, QoderError
 from qoder_async.following.followed import Reach
 from qoder_async.following.plan import cost_without, plan_look
-from qoder_async.following.rule import is_at_work, lost
+from qoder_async.following.rule import is_at_work, unknown_end
 from qoder_async.following.walks import Search
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class LookAtSessions:
 
     def _end_unknown(self, followed: Followed) -> None:
         assert followed.run is not None  # noqa: S101  nobody asks for the session of a run that was never seen
-        self.desk.see_turn(followed, lost(followed.run, followed.session), thoroughly=True)
+        self.desk.see_turn(followed, unknown_end(followed.run, followed.session), thoroughly=True)
 
 
 def _flat(groups: dict[str | None, list[Followed]]) -> list[Followed]:

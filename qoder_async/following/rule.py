@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async.following.finished import FinishedRun, RunState
-from qoder_async.models import RunError, RunStatus, SessionError, SessionStatus
+from qoder_async.models import RunError, SessionError, SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,6 @@ _AT_WORK = frozenset(
     }
 )
 _AT_REST = frozenset({SessionStatus.IDLE, SessionStatus.TERMINATED, SessionStatus.CANCELLED})
-_ENDED_BY_STATUS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED})
 
 
 def judge(
@@ -55,11 +54,9 @@ def judge(
     Returns:
         How it ended, ``None`` as long as it goes on or nobody can tell.
     """
-    if run.status is not None:
-        return _by_status(run)
-    if run.session_id is None:
-        return None if run.error is None else FinishedRun(run=run, state=RunState.FAILED, error=run.error)
-    if events is None:
+    if run.is_terminal:
+        return _by_itself(run)
+    if run.status is not None or run.session_id is None or events is None:
         return None
     turn = Turn(run)
     for event in events:
@@ -68,7 +65,7 @@ def judge(
     return turn.outcome(session)
 
 
-def lost(run: DeploymentRun, session: Session | None = None) -> FinishedRun:
+def unknown_end(run: DeploymentRun, session: Session | None = None) -> FinishedRun:
     """Say how a run ended whose session is gone or may not be read.
 
     Args:
@@ -93,11 +90,11 @@ def is_at_work(session: Session) -> bool:
     return session.status in _AT_WORK or session.turn_status in _AT_WORK
 
 
-def _by_status(run: DeploymentRun) -> FinishedRun | None:
-    status = RunStatus(run.status or "")  # a run built by hand may have a plain text there
-    if status in _ENDED_BY_STATUS or (not status.is_known and run.completed_at is not None):
-        return FinishedRun(run=run, state=RunState(str(status)), error=run.error, ended_at=run.completed_at)
-    return None
+def _by_itself(run: DeploymentRun) -> FinishedRun:
+    """Say how a run ended of which its own record shows that it has."""
+    if run.status is None:
+        return FinishedRun(run=run, state=RunState.FAILED, error=run.error)
+    return FinishedRun(run=run, state=RunState(str(run.status)), error=run.error, ended_at=run.completed_at)
 
 
 class Turn:
@@ -158,7 +155,7 @@ class Turn:
         if ending is None:
             return self._outcome_without_ending(session)
         if ending.type == _DELETION:
-            return lost(self._run, session)
+            return unknown_end(self._run, session)
         if ending.type == _ERROR:
             return self._finished(RunState.FAILED, session, ending, error=_as_run_error(ending))
         if ending.type in _TERMINATIONS:

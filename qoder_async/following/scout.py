@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from qoder_async._paging.patience import patiently
-from qoder_async._paging.run_lists import TIME_SLACK, time_of
+from qoder_async._paging.run_lists import TIME_SLACK, shifted, time_of
+from qoder_async._paging.settings import patient
 from qoder_async.concurrency import for_each
 from qoder_async.following.rule import is_at_work
-from qoder_async.paging import patient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
@@ -170,9 +170,9 @@ class Scout:
     ) -> list[DeploymentRun]:
         found: list[DeploymentRun] = []
         times = [session.created_at for session in sessions.values() if session.created_at is not None]
-        oldest = min(times, default=before) - _SESSION_SLACK
+        oldest = shifted(min(times, default=before), -_SESSION_SLACK)
         pages = 0
-        async with aclosing(self._pages_of_runs(deployment, before=before + TIME_SLACK)) as walked:
+        async with aclosing(self._pages_of_runs(deployment, before=shifted(before, TIME_SLACK))) as walked:
             async for page in walked:
                 pages += 1
                 found.extend(run for run in page.items if sessions.pop(run.session_id or "", None) is not None)

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qoder_async.concurrency import end
+from qoder_async._concurrency.ending import end
 from qoder_async.errors import QoderError
 from qoder_async.following.desk import Desk
 from qoder_async.following.look_at_runs import LookAtRuns
@@ -201,7 +201,7 @@ class Subscription:
         Args:
             run: The run, or its id.
             poll: How often to look.
-            knows: What is known of it already, as ``traits_of`` gives it.
+            knows: What is known of it already, as ``features_of`` gives it.
             at_once: Whether to look at once; otherwise it counts as just seen.
             pause: Seconds for which it is left alone first.
         """

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
+from qoder_async._misuse import refuse
 from qoder_async._wire.ids import id_of
 from qoder_async.errors import ConfigurationError, RunTimeoutError
-from qoder_async.following.change import traits_of
+from qoder_async.following.change import features_of
 from qoder_async.following.news import ClosedError, Ended, Lost, Mailbox, OneReader, Seen, TimeUp
 from qoder_async.following.tracker import Subscription
 from qoder_async.models import DeploymentRun
@@ -64,7 +65,7 @@ async def wait_for_run(
     mailbox: Mailbox[News] = Mailbox()
     async with Subscription(tracker, mailbox, timeout) as subscription:
         if is_new and last is not None:
-            subscription.follow(last, poll, knows=traits_of(last))
+            subscription.follow(last, poll, knows=features_of(last))
             await _tell(on_update, last)
         else:
             subscription.follow(run, poll)
@@ -151,6 +152,11 @@ class EndingRuns:
         self._mailbox.close()
         if self._subscription is not None:
             await self._subscription.__aexit__(exc_type, exc, traceback)
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = __getitem__ = refuse(
+            "is used in two steps: async with … as ending, and in it async for … in ending"
+        )
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""
@@ -275,7 +281,7 @@ async def _tell(on_update: OnUpdate | None, run: DeploymentRun) -> None:
 
 
 async def _tell_of_end(on_update: OnUpdate | None, finished: FinishedRun, previous: DeploymentRun | None) -> None:
-    if previous is None or traits_of(previous) != traits_of(finished.run):
+    if previous is None or features_of(previous) != features_of(finished.run):
         await _tell(on_update, finished.run)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from qoder_async._http.retry import is_passing_error
-from qoder_async.errors import AuthenticationError, ClientClosedError, QoderError
+from qoder_async._http.retry import ends_everything, is_passing_error
 from qoder_async.models import Record
 
 if TYPE_CHECKING:
@@ -45,13 +44,8 @@ class Search(Generic[M]):
                 try:
                     page = await anext(pages, None)
                 except Exception as error:  # noqa: BLE001  also what a token provider raises belongs to those who wait
-                    self.error = error if _is_failure(error) else None
+                    self.error = error if is_passing_error(error) or ends_everything(error) else None
                     return
                 if page is None:
                     return
                 yield page
-
-
-def _is_failure(error: Exception) -> bool:
-    refuses_all = not isinstance(error, QoderError) or isinstance(error, AuthenticationError | ClientClosedError)
-    return refuses_all or is_passing_error(error)

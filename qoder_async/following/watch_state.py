@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qoder_async._paging.run_lists import time_of
+from qoder_async._paging.run_lists import LOOK_BACK, shifted, time_of
 from qoder_async._wire.ids import is_id
 from qoder_async.errors import ConfigurationError
 from qoder_async.following.change import ChangeKind, fingerprint
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from qoder_async.following.change import RunChange
     from qoder_async.models import DeploymentRun
 
-LOOK_BACK = timedelta(minutes=5)
-"""How late a run may become visible."""
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
 _VERSION = 1
 
 
@@ -98,7 +95,7 @@ def look_back_from(moment: datetime) -> datetime:
     Returns:
         Five minutes earlier: a run may become visible as late.
     """
-    return max(moment, _BEGINNING + LOOK_BACK) - LOOK_BACK
+    return shifted(moment, -LOOK_BACK)
 
 
 def is_since(run: DeploymentRun, moment: datetime) -> bool:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._concurrency.ending import end
 from qoder_async._http.retry import is_passing_error
+from qoder_async._misuse import refuse
 from qoder_async._paging.patience import asked_wait
 from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import id_of
 from qoder_async._wire.query import read_time
-from qoder_async.concurrency import end
 from qoder_async.errors import ConfigurationError, NotFoundError
 from qoder_async.following.cadence import next_wait
-from qoder_async.following.change import ChangeKind, RunChange, fingerprint, traits_of
+from qoder_async.following.change import ChangeKind, RunChange, features_of, fingerprint
 from qoder_async.following.news import ClosedError, Ended, Lost, Mailbox, News, OneReader, Seen
 from qoder_async.following.rule import judge
 from qoder_async.following.scout import Scout
@@ -150,6 +151,11 @@ class RunChanges:
             await end(self._task)
         finally:
             await self._subscription.__aexit__(exc_type, exc, traceback)
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = __getitem__ = refuse(
+            "is used in two steps: async with … as changes, and in it async for … in changes"
+        )
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""
@@ -291,7 +297,7 @@ class RunChanges:
         assert self._subscription is not None  # noqa: S101  it was entered
         # What a list shows of a run without status says nothing about how it goes.
         at_once = knows is None or knows.status is None
-        known = None if knows is None else traits_of(knows)
+        known = None if knows is None else features_of(knows)
         self._subscription.follow(run, self._poll, knows=known, at_once=at_once, pause=pause)
 
     def _handle(self, news: News | _Found | _Looked, state: WatchState) -> None:

@@ -86,13 +86,32 @@ class DeploymentRun(Record, frozen=True, kw_only=True, gc=False):
     @property
     def is_terminal(self) -> bool | None:
         """Whether the run has ended: true, false, or `None` where only its session can tell."""
-        status = self.status
-        if status is None:
-            return True if self.error is not None and self.session_id is None else None
-        if status in _ENDED:
-            return True
-        # A run built by hand may have a plain text there.
-        return not RunStatus(status).is_known and self.completed_at is not None
+        return has_ended(
+            self.status,
+            is_completed=self.completed_at is not None,
+            has_error=self.error is not None,
+            has_session=self.session_id is not None,
+        )
 
 
-_ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED})
+GOING_ON = (RunStatus.PENDING, RunStatus.RUNNING)
+ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED)
+
+
+def has_ended(
+    status: object, *, is_completed: bool = False, has_error: bool = False, has_session: bool = False
+) -> bool | None:
+    """Say whether a run has ended by its own record: the one rule for models, lines and rows.
+
+    Args:
+        status: Its status, also as a plain text; `None` where it has none.
+        is_completed: Whether it says when it ended, which counts where nobody knows the word of its status.
+        has_error: Whether it has an error, which counts where it has no status.
+        has_session: Whether it has a session; the same.
+
+    Returns:
+        True, false, or `None` where only its session can tell.
+    """
+    if status is None:
+        return True if has_error and not has_session else None
+    return status in ENDED or (status not in GOING_ON and is_completed)

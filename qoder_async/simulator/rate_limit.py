@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
+
+from qoder_async.simulator.choices import check_choice
 
 Refusal = Literal["reset", "429", "503"]
 
@@ -20,12 +22,18 @@ class RateLimit:
         refusal: What happens to a request too many: the connection is reset, or it is answered with 429 or
             503.
         retry_after: Value of the ``Retry-After`` header of a refusal, seconds; None: no header.
+
+    Raises:
+        ValueError: If a request too many is to be refused in any other way.
     """
 
     requests: int = 20
     per: float = 1.0
     refusal: Refusal = "reset"
     retry_after: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_choice("refusal", self.refusal, get_args(Refusal))
 
 
 class Gate:

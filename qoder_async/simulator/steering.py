@@ -99,7 +99,10 @@ class Steering:
 
         Raises:
             ProblemError: If a field is invalid.
+            ValueError: If the status or the session strategy is any other.
         """
+        check_choice("status", status, ("active", "paused"))
+        check_choice("session_strategy", session_strategy, ("new_session", "reuse"))
         now, number = self._settle(), len(self._world.deployments)
         text = "Do what the deployment says."
         body: dict[str, Any] = {

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     import pytest
     from support.virtual_time import VirtualTime
+
+    from qoder_async.simulator import Fault
 
 CANARY = "pt-canary0123456789abcdef"
 
@@ -122,6 +125,37 @@ class TerminalStream(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def onward(err: str) -> list[str]:
+    """The one command that goes on, without the program's name."""
+    (words,) = all_onward(err)
+    return words
+
+
+def all_onward(err: str) -> list[list[str]]:
+    """The commands that go on, as messages give them, without the program's name."""
+    said = [line.partition("go on: qoder-async ") for line in err.splitlines()]
+    return [shlex.split(words) for _, found, words in said if found]
+
+
+def settled(text: str) -> list[str]:
+    """The lines that are left on a terminal when all is over."""
+    lines = [re.sub(r".*\x1b\[2K", "", line) for line in text.replace("\r\n", "\n").split("\n")]
+    plain = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r") for line in lines]
+    return [line for line in plain if line]
+
+
+def below_the_live_line(screen: Screen) -> list[str]:
+    """The lines that are left when the line that tells how far it is was taken away."""
+    return [line for line in Screen(0, screen.text.rpartition("\x1b[2K")[2]).lines if line]
+
+
+def forbid(sim: Simulator, deployment: str, **settings: Any) -> Fault:
+    """Let a deployment's list fail."""
+    settings = {"status": 403, "times": float("inf")} | settings
+    route = "GET /deployments/{id}/runs"
+    return sim.faults.add("status", route=route, when=lambda request: deployment in request.path, **settings)
 
 
 def run_on_terminal(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 from cli_support import CANARY, Result, Screen, TerminalStream, TimedCommandLine, served
+from export_scripts import Script, install
 from support.virtual_time import VirtualTime
 
 from qoder_async._http.clock import Clock
@@ -51,11 +52,6 @@ def no_debug_mode(monkeypatch):
     monkeypatch.setattr(asyncio, "run", functools.partial(asyncio.run, debug=False))
 
 
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
-
-
 @pytest.fixture
 def serve(monkeypatch):
     """Start simulators; QODER_BASE_URL points to the last one."""
@@ -86,6 +82,14 @@ def cli(capfd):
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """Put a script in the place of the library's function that exports or syncs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
+    return lambda *steps: install(monkeypatch, Script(*steps))
 
 
 @pytest.fixture

@@ -12,32 +12,21 @@ from pathlib import Path
 
 import attrs
 import pytest
-from export_scripts import FETCHING, WRITING, Script, install, report, saved
+from cli_support import onward
+from export_scripts import FETCHING, WRITING, report, saved
 
 from qoder_async import PermissionDeniedError, RateLimitError
+from qoder_async._many.fanout_orders import INCOMPLETE
 from qoder_async.cli import main
 from qoder_async.cli.export import progress as export_progress
 from qoder_async.cli.export.progress import Lines
 from qoder_async.cli.export.words import in_work, whole_line
 from qoder_async.cli.show.words import size
 from qoder_async.errors import AuthenticationError, ConfigurationError, ExportError
+from qoder_async.export.notices import HAS_DISAPPEARED, IS_GONE, NOT_UP_TO_DATE
 
 DEPLOYMENT = "dep_00000000000000000000000000000001"
 FORMS = pytest.mark.parametrize("form", [[], ["--json"]])
-
-
-@pytest.fixture
-def scripted(monkeypatch, tmp_path):
-    """Put a script in the place of the library's function."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
-    return lambda *steps: install(monkeypatch, Script(*steps))
-
-
-def onward(err: str) -> list[str]:
-    """The command that goes on, without the program's name."""
-    (line,) = [line for line in err.splitlines() if "go on: " in line]
-    return shlex.split(line.partition("go on: ")[2])[1:]
 
 
 def forbidden() -> PermissionDeniedError:
@@ -271,10 +260,10 @@ def test_notices_of_the_same_kind_are_told_once(scripted, cli):
 
     def warn() -> None:
         for number in range(3):
-            log.warning("%s has disappeared: its runs are exported as far as they had come", f"dep_{number}")
-            log.warning("%s is gone: its runs stay as they are", f"dep_{number}")
-            log.warning("The runs of %s are incomplete: %s", f"dep_{number}", "403")
-            log.warning("The runs of %s are not up to date: %s", f"dep_{number}", "403")
+            log.warning(HAS_DISAPPEARED, f"dep_{number}")
+            log.warning(IS_GONE, f"dep_{number}")
+            log.warning(INCOMPLETE, f"dep_{number}", "403")
+            log.warning(NOT_UP_TO_DATE, f"dep_{number}", "403")
             log.warning("The service refused to go on with the runs of %s from %s", f"dep_{number}", "after_id:x")
 
     scripted(warn, report())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import signal
 import sys
 import time
 
 import pytest
-from cli_support import run_on_terminal, run_process, started
+from cli_support import onward, run_on_terminal, run_process, started
 from export_scripts import work_in
+from support.exported_ids import ids_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of Unix")
 
@@ -46,15 +46,6 @@ def until_third(sim, process):
         time.sleep(0.01)
 
 
-def onward(err):
-    """The command that goes on, without the program's name."""
-    return shlex.split(re.search(r"  go on: qoder-async (.+)", err)[1])
-
-
-def ids(path):
-    return [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
-
-
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(sim, deployments, cli, folder, form):
     stall_third(sim)
@@ -73,7 +64,7 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(sim, deployments,
     sim.faults.clear()
     again = cli(*onward(second))
     assert again.code == 0
-    assert sorted(ids(folder / "runs.jsonl")) == sorted(sim.run_ids())
+    assert sorted(ids_in(folder / "runs.jsonl", "jsonl")) == sorted(sim.run_ids())
     assert [each.name for each in folder.iterdir()] == ["runs.jsonl"]
 
 

@@ -8,19 +8,11 @@ import sys
 import attrs
 import pytest
 from cli_support import TerminalStream
-from export_scripts import FETCHING, WRITING, Script, install, report
+from export_scripts import FETCHING, WRITING, report
 
 from qoder_async.cli import main
 from qoder_async.cli.export import progress as export_progress
 from qoder_async.errors import APIConnectionError
-
-
-@pytest.fixture
-def scripted(monkeypatch, tmp_path):
-    """Put a script in the place of the library's function."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
-    return lambda *steps: install(monkeypatch, Script(*steps))
 
 
 @pytest.mark.parametrize("columns", [30, 80, 120])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sqlite3
 from datetime import timedelta
 
 import pytest
+from cli_support import forbid, onward
 from export_scripts import work_in
 from support.clock import START
+from support.exported_ids import ids_in
 
 LISTS = "GET /deployments/{id}/runs"
 ALWAYS = float("inf")
@@ -29,22 +30,8 @@ def fill(sim, deployments=3, runs=250):
     return made
 
 
-def forbid(sim, deployment):
-    sim.faults.add("status", route=LISTS, status=403, when=lambda request: deployment in request.path, times=ALWAYS)
-
-
-def ids(path):
-    return [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
-
-
 def names(folder):
     return sorted(each.name for each in folder.iterdir())
-
-
-def onward(err):
-    """The command that goes on, without the program's name."""
-    (line,) = [line for line in err.splitlines() if "go on: " in line]
-    return shlex.split(line.partition("go on: ")[2])[1:]
 
 
 def test_all_runs_are_in_the_file_archived_deployments_too(serve, cli, shape, folder):
@@ -58,7 +45,7 @@ def test_all_runs_are_in_the_file_archived_deployments_too(serve, cli, shape, fo
     (line,) = result.err.splitlines()
     assert line.startswith("qoder-async: 400 runs of 30 deployments in runs.jsonl (")
     assert names(folder) == ["runs.jsonl"]
-    assert sorted(ids(folder / "runs.jsonl")) == sorted(sim.run_ids())
+    assert sorted(ids_in(folder / "runs.jsonl", "jsonl")) == sorted(sim.run_ids())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +151,7 @@ def test_only_deployments_that_failed_are_asked_again(sim, cli, folder, form):
     result = cli(*onward(again))
 
     assert result.code == 0
-    assert sorted(ids(folder / "runs.jsonl")) == sorted(sim.run_ids())
+    assert sorted(ids_in(folder / "runs.jsonl", "jsonl")) == sorted(sim.run_ids())
     assert {request.path.split("/")[-2] for request in sim.requests.of(LISTS)[before:]} == {deployments[1]}
     if form:
         assert json.loads(result.out)["resumed_rows"] == 500

@@ -1,10 +1,10 @@
 """The runs of many deployments at once: what is printed, what failed, how it goes on."""
 
 import json
-import shlex
 from datetime import timedelta
 
 import pytest
+from cli_support import all_onward, forbid
 from support.clock import START
 
 from qoder_async.cli.lists.fan_out_steps import progress
@@ -23,12 +23,6 @@ def fill(sim, deployments=4, runs=3, **settings):
     return made
 
 
-def forbid(sim, deployment, **settings):
-    """Let a deployment's list fail."""
-    settings = {"status": 403, "times": ALWAYS} | settings
-    return sim.faults.add("status", route=LISTS, when=lambda request: deployment in request.path, **settings)
-
-
 def named(deployments):
     return [word for deployment in deployments for word in ("--deployment", deployment)]
 
@@ -39,11 +33,6 @@ def ids(result, form=()):
 
 def asked(sim, deployment):
     return [request for request in sim.requests.of(LISTS) if deployment in request.path]
-
-
-def onward(err):
-    """The commands that go on, as messages give them, without the program's name."""
-    return [shlex.split(line.partition("go on: ")[2])[1:] for line in err.splitlines() if "go on: " in line]
 
 
 @FORMS
@@ -176,7 +165,7 @@ def test_a_deployment_that_fails_leaves_the_others_whole(sim, cli, form):
     assert [line for line in advice if "the token is valid" in line]
     assert [line for line in advice if "deployments list" in line]
     assert len(advice) == 2
-    (again,) = [words for words in onward(result.err) if broken in words]
+    (again,) = [words for words in all_onward(result.err) if broken in words]
     assert again == [
         *("runs", "list", "--deployment", broken, "--since", "2020-01-01T00:00:00Z", "--page-size", "10"),
         *("--cursor", f"after_id:{sim.run_ids(broken)[19]}", *form, "--timeout", "7.0"),
@@ -195,7 +184,7 @@ def test_a_list_that_fails_at_once_is_begun_again(sim, cli):
     assert result.code == 5
     assert len(ids(result)) == 9
     assert result.err.startswith("qoder-async: 1 of 4 deployments failed\n")
-    assert onward(result.err) == [["runs", "list", "--deployment", deployments[2]]]
+    assert all_onward(result.err) == [["runs", "list", "--deployment", deployments[2]]]
 
 
 def test_what_is_left_of_max_items_is_asked_for_further_on(sim, cli):
@@ -206,7 +195,7 @@ def test_what_is_left_of_max_items_is_asked_for_further_on(sim, cli):
 
     assert result.code == 5
     assert len(ids(result)) == 8
-    assert onward(result.err) == [["runs", "list", "--deployment", deployments[0], "--max-items", "2"]]
+    assert all_onward(result.err) == [["runs", "list", "--deployment", deployments[0], "--max-items", "2"]]
 
 
 def test_a_failure_beyond_what_was_shown_goes_on_after_what_was_shown(sim, cli):
@@ -224,7 +213,7 @@ def test_a_failure_beyond_what_was_shown_goes_on_after_what_was_shown(sim, cli):
     assert 0 < len(shown) < 10
     assert result.err.startswith("qoder-async: 1 deployment failed\n")
     again = ["runs", "list", "--deployment", rare, "--max-items", "350", "--cursor", f"after_id:{shown[-1]}"]
-    assert onward(result.err) == [again]
+    assert all_onward(result.err) == [again]
 
 
 def test_a_record_that_makes_no_sense_fails_its_deployment_only(sim, cli):
@@ -236,7 +225,7 @@ def test_a_record_that_makes_no_sense_fails_its_deployment_only(sim, cli):
 
     assert result.code == 5
     assert len(result.lines) == 10
-    (again,) = onward(result.err)
+    (again,) = all_onward(result.err)
     rest = cli(*again)
     assert bad in result.err
     assert ids(rest, ["--json"]) == sim.run_ids(deployments[1])[2:]
@@ -251,6 +240,17 @@ def test_without_a_right_to_the_deployments_nothing_is_walked(sim, cli):
     assert (result.code, result.out) == (5, "")
     assert "401" in result.err.splitlines()[0]
     assert "QODER_ACCESS_TOKEN" in result.err
+
+
+def test_a_token_that_is_refused_is_said_once(sim, cli):
+    deployments = fill(sim, deployments=9)
+    sim.faults.add("status", route="GET /deployments/{id}/runs", status=401, times=ALWAYS)
+
+    result = cli("runs", "list", *named(deployments), "--concurrency", "2")
+
+    assert (result.code, result.out) == (5, "")
+    assert [line[:17] for line in result.err.splitlines()] == ["qoder-async: 401 ", "  put a valid tok"]
+    assert len(sim.requests) <= 2
 
 
 def test_deployments_that_end_half_way_are_told_with_what_was_shown(serve, cli):
@@ -311,7 +311,7 @@ async def test_a_service_that_goes_away_half_way(timed):
     assert len(ids(result)) == len(set(ids(result)))
     assert "qoder-async: 6 of 6 deployments failed" in result.err
     assert "Traceback" not in result.err
-    told = [words for words in onward(result.err) if words[:3] == ["runs", "list", "--deployment"]]
+    told = [words for words in all_onward(result.err) if words[:3] == ["runs", "list", "--deployment"]]
     assert sorted(words[3] for words in told) == sorted(deployments)
     sim.faults.clear()
     rest = [run for words in told for run in ids(await timed(*words))]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import sys
 from datetime import timedelta
 
 import pytest
-from cli_support import run_on_terminal, run_process, started
+from cli_support import all_onward, run_on_terminal, run_process, settled, started
 from support.clock import START
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of Unix")
@@ -33,18 +32,6 @@ def taking_turns(sim):
 def stall_second_pages(sim) -> None:
     """Let no page come but the first of each list."""
     sim.faults.add("stall", route=LISTS, when=lambda request: "after_id" in request.query, times=ALWAYS)
-
-
-def onward(err: str) -> list[list[str]]:
-    """The commands that go on, as messages give them, without the program's name."""
-    return [shlex.split(line.partition("go on: ")[2])[1:] for line in err.splitlines() if "go on: " in line]
-
-
-def settled(text: str) -> list[str]:
-    """The lines that are left on a terminal when all is over."""
-    lines = [re.sub(r".*\x1b\[2K", "", line) for line in text.replace("\r\n", "\n").split("\n")]
-    plain = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r") for line in lines]
-    return [line for line in plain if line]
 
 
 def rewritten(text: str) -> list[str]:
@@ -92,7 +79,7 @@ def test_ctrl_c_among_the_newest_prints_the_command_that_goes_on(sim, taking_tur
     assert err.startswith("qoder-async: interrupted after 58 runs of 3 deployments\n")
     assert f"  {forbidden}: 403" in err
     sim.faults.clear()
-    again, of_forbidden = onward(err)
+    again, of_forbidden = all_onward(err)
     assert of_forbidden[:4] == ["runs", "list", "--deployment", forbidden]
     assert again[again.index("--max-items") + 1] == "82"
     assert again[again.index("--concurrency") + 1] == "8"

@@ -22,7 +22,7 @@ from qoder_async.cli.show.layout import lay_out
 from qoder_async.cli.show.live_line import NoLine, errors_above, redrawn
 from qoder_async.cli.show.notices import retries_on_stderr
 from qoder_async.cli.show.text import clean
-from qoder_async.cli.show.words import duration, whole_duration
+from qoder_async.cli.show.words import duration, short, whole_duration
 
 RUN = {
     "id": "drun_1",
@@ -32,6 +32,22 @@ RUN = {
     "created_at": "2026-11-20T09:30:00Z",
 }
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "copied"),
+    [
+        ("2026-11-20T09:30:00.5+01:00", "2026-11-20 08:30:00", "2026-11-20T08:30:00.5Z"),
+        ("0999-01-01T00:00:00Z", "0999-01-01 00:00:00", "0999-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59-05:00", "9999-12-31 23:59:59", "9999-12-31T23:59:59-05:00"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01 00:00:00", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_every_time_of_a_run_can_be_shown(text, shown, copied):
+    """Times are in UTC, unless the calendar ends before that."""
+    run = converter.structure(RUN | {"triggered_at": text}, DeploymentRun)
+    assert short(run.triggered_at) == shown
+    assert [column.read(run) for column in RUN_COLUMNS if column.heading.startswith("TRIGGERED")] == [copied]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli_support import Screen, run_on_terminal, started
+from cli_support import below_the_live_line, forbid, run_on_terminal, started
 from rich.cells import cell_len
 from support.clock import START
 
@@ -64,15 +64,6 @@ def figures(sim, deployment, after=None, before=None):
 
 def objects(result):
     return {each["deployment_id"]: each for each in map(json.loads, result.lines)}
-
-
-def settled(screen):
-    """The lines that are left when the line that tells how far it is was taken away."""
-    return [line for line in Screen(0, screen.text.rpartition("\x1b[2K")[2]).lines if line]
-
-
-def forbid(sim, deployment):
-    sim.faults.add("status", route=LISTS, status=403, when=lambda request: deployment in request.path, times=ALWAYS)
 
 
 # Figures
@@ -209,7 +200,7 @@ def test_an_empty_file_has_nothing_to_show(cli, on_screen, tmp_path):
     (tmp_path / "runs").touch()
 
     assert cli("runs", "stats", str(tmp_path / "runs")).out == ""
-    assert settled(on_screen("runs", "stats", str(tmp_path / "runs"))) == ["No runs."]
+    assert below_the_live_line(on_screen("runs", "stats", str(tmp_path / "runs"))) == ["No runs."]
 
 
 # Failures
@@ -299,7 +290,7 @@ def test_it_fits_terminals_of_all_widths(serve, on_screen, columns, shape):
     screen = on_screen("runs", "stats", columns=columns)
 
     assert screen.code == 0
-    heading, *rows = settled(screen)
+    heading, *rows = below_the_live_line(screen)
     assert heading.split()[0] == "DEPLOYMENT"
     assert [row.split()[0] for row in rows if row.startswith("dep_")] == deployments
     blocks = [row for row in rows if "█" in row]
@@ -327,7 +318,7 @@ def test_figures_are_written_for_people(sim, on_screen):
 
     screen = on_screen("runs", "stats", columns=80)
 
-    _, first, second, third, *_ = settled(screen)
+    _, first, second, third, *_ = below_the_live_line(screen)
     assert first.split() == [deployment, "1,110", "90.0", "%", "1", "m", "23", "s", "1", "m", "23", "s"]
     assert second == "  ▇█  999 completed, 111 failed"
     assert third == "1,110 runs of 1 deployment, success 90.0 %"

@@ -10,21 +10,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from export_scripts import FETCHING, Script, install, sync_report
+from export_scripts import FETCHING, sync_report
 
 from qoder_async import PermissionDeniedError
 from qoder_async.cli.export import progress as export_progress
 from qoder_async.errors import APIConnectionError, ExportError
 
 FORMS = pytest.mark.parametrize("form", [[], ["--json"]])
-
-
-@pytest.fixture
-def scripted(monkeypatch, tmp_path):
-    """Put a script in the place of the library's function."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QODER_BASE_URL", "http://127.0.0.1:9")
-    return lambda *steps: install(monkeypatch, Script(*steps))
 
 
 def test_nothing_but_the_file_means_all_runs_of_all_deployments(scripted, cli):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shlex
 import signal
 import sqlite3
 import sys
 import time
 
 import pytest
-from cli_support import run_on_terminal, started
+from cli_support import onward, run_on_terminal, started
 from export_scripts import work_in
 
 LISTS = "GET /deployments/{id}/runs"
@@ -42,11 +41,6 @@ def ask(path, question):
 
 def ids(path):
     return [run for (run,) in ask(path, "select id from runs order by id")]
-
-
-def onward(err):
-    """The command that goes on, without the program's name."""
-    return shlex.split(re.search(r"  go on: qoder-async (.+)", err)[1])
 
 
 def test_a_file_is_made_and_then_kept_up_to_date(serve, cli, shape, folder):

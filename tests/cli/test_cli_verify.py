@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cli_support import Screen, run_on_terminal, started
+from cli_support import below_the_live_line, run_on_terminal, started
 from support.clock import START
 
 LISTS = "GET /deployments/{id}/runs"
@@ -35,11 +35,6 @@ def file_of(sim, path, runs=None):
     records = [sim._world.writer.record(sim._run(run)) for run in sim.run_ids() if runs is None or run in runs]
     path.write_bytes(b"".join(record + b"\n" for record in records))
     return str(path)
-
-
-def settled(screen):
-    """The lines that are left when the line that tells how far it is was taken away."""
-    return [line for line in Screen(0, screen.text.rpartition("\x1b[2K")[2]).lines if line]
 
 
 @pytest.fixture
@@ -137,7 +132,7 @@ def test_an_empty_file_has_no_windows(sim, cli, on_screen, tmp_path):
     result = cli("runs", "verify", str(tmp_path / "runs"))
 
     assert (result.code, result.out, result.err) == (0, "", "")
-    assert settled(on_screen("runs", "verify", str(tmp_path / "runs")))[-1] == (
+    assert below_the_live_line(on_screen("runs", "verify", str(tmp_path / "runs")))[-1] == (
         "0 of them compared in 0 windows: nothing is missing"
     )
     assert cli("runs", "verify", str(tmp_path / "runs"), "--all-deployments").code == 1
@@ -222,7 +217,7 @@ def test_a_terminal_has_a_table_and_what_is_missing(on_screen, damaged, columns)
     screen = on_screen("runs", "verify", path, columns=columns)
 
     assert screen.code == 1
-    heading, *rows = settled(screen)
+    heading, *rows = below_the_live_line(screen)
     table = [row for row in rows if row.startswith("dep_")]
     assert len(table) == 3
     assert heading.split()[0] == "DEPLOYMENT"
@@ -242,7 +237,7 @@ def test_many_missing_runs_are_counted(sim, on_screen, tmp_path):
     kept = set(sim.run_ids(deployment)[:10] + sim.run_ids(deployment)[60:])
     path = file_of(sim, tmp_path / "runs", kept)
 
-    rows = settled(on_screen("runs", "verify", path, columns=120))
+    rows = below_the_live_line(on_screen("runs", "verify", path, columns=120))
 
     assert sum(row.startswith("missing: drun_") for row in rows) == 20
     assert "missing: 30 more, see --json" in rows

@@ -1,9 +1,9 @@
 """Waiting for runs: what is shown, and the exit codes."""
 
 import json
-import shlex
 
 import pytest
+from cli_support import onward
 
 from qoder_async import QoderError, RunState
 from qoder_async.cli.arguments.moments import read_duration
@@ -14,14 +14,8 @@ from qoder_async.cli.following.verdict import verdict
 COMPLETED, FAILED, SKIPPED, STOPPED = RunState.COMPLETED, RunState.FAILED, RunState.SKIPPED, RunState.STOPPED
 
 
-def onward(err: str) -> list[str]:
-    """The command that goes on, as a message gives it, without the program's name."""
-    (line,) = [line for line in err.splitlines() if line.startswith("  go on: ")]
-    return shlex.split(line.removeprefix("  go on: "))[1:]
-
-
 @pytest.mark.parametrize(
-    ("states", "has_lost", "has_run_out", "code"),
+    ("states", "has_unfollowed", "has_run_out", "code"),
     [
         ([], False, False, ExitCode.FINE),
         ([COMPLETED, COMPLETED], False, False, ExitCode.FINE),
@@ -37,9 +31,9 @@ def onward(err: str) -> list[str]:
         ([FAILED], True, True, ExitCode.API),
     ],
 )
-def test_the_worst_decides_and_what_is_not_known_is_worse(states, has_lost, has_run_out, code):
-    assert verdict(states, has_lost=has_lost, has_run_out=has_run_out) is code
-    assert verdict(reversed(states), has_lost=has_lost, has_run_out=has_run_out) is code
+def test_the_worst_decides_and_what_is_not_known_is_worse(states, has_unfollowed, has_run_out, code):
+    assert verdict(states, has_unfollowed=has_unfollowed, has_run_out=has_run_out) is code
+    assert verdict(reversed(states), has_unfollowed=has_unfollowed, has_run_out=has_run_out) is code
 
 
 def test_the_numbers_are_the_contract():

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import signal
 import sys
 import time
 
 import pytest
-from cli_support import run_on_terminal, run_process, started
+from cli_support import onward, run_on_terminal, run_process, settled, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of Unix")
-
-
-def onward(err: str) -> list[str]:
-    """The command that goes on, as a message gives it, without the program's name."""
-    return shlex.split(re.search(r"  go on: qoder-async (.+)", err)[1])
 
 
 def read_until(stream, text: str) -> str:
@@ -228,10 +222,3 @@ def test_a_watch_on_a_terminal_says_that_it_has_begun(sim):
 
     assert screen.code == 130
     assert "interrupted after 0 changes" in screen.plain
-
-
-def settled(text: str) -> list[str]:
-    """The lines that are left on a terminal when all is over."""
-    lines = [re.sub(r".*\x1b\[2K", "", line) for line in text.replace("\r\n", "\n").split("\n")]
-    plain = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r") for line in lines]
-    return [line for line in plain if line]

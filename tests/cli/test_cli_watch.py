@@ -1,11 +1,11 @@
 """Watching: what is shown of each change, and how it goes on."""
 
 import json
-import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cli_support import onward
 from support.clock import START
 
 from qoder_async import ChangeKind, FinishedRun, RunChange, RunState, converter
@@ -13,12 +13,6 @@ from qoder_async import DeploymentRun as Run
 from qoder_async.cli.following.changes import CHANGE_COLUMNS, ToldChange, write_change
 
 NOW = datetime(2026, 11, 22, 8, 31, tzinfo=UTC)
-
-
-def onward(err: str) -> list[str]:
-    """The command that goes on, as a message gives it, without the program's name."""
-    (line,) = [line for line in err.splitlines() if "go on: qoder-async " in line]
-    return shlex.split(line[line.index("qoder-async ") :])[1:]
 
 
 def check_each_once(seen: list[list[str]], runs: list[str]) -> None:

@@ -9,7 +9,9 @@ from contextlib import aclosing
 import pytest
 from concurrency_support import PlainKeys, Play, cancelled_at, forever, settle, steps
 
-from qoder_async.concurrency import end, for_each, iterate
+from qoder_async._concurrency.ending import end
+from qoder_async._concurrency.sources import iterate
+from qoder_async.concurrency import for_each
 
 pytestmark = pytest.mark.usefixtures("tidy")
 

@@ -10,7 +10,7 @@ import pytest
 from concurrency_support import OddError, steps
 
 from qoder_async import map_concurrently
-from qoder_async.concurrency import Workers
+from qoder_async._concurrency.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("tidy")
 MANY_KEYS = 20_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.clock import SteppedClock
 
 from qoder_async import map_concurrently
-from qoder_async.concurrency import Workers
+from qoder_async._concurrency.workers import Workers
 
 seconds = st.integers(0, 5)
 """Small whole numbers, so that much happens at the same moment; 0 is not to suspend at all."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from concurrency_support import OddError, Play, cancelled_at, forever, is_done_within, other_tasks, settle, steps
 
-from qoder_async.concurrency import Workers
+from qoder_async._concurrency.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("tidy")
 

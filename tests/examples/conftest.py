@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
-@pytest.fixture(params=["extended", "lean"])
-def shape(request: pytest.FixtureRequest) -> str:
-    """The generation of the API, each in turn; ``in_one_shape`` of ``example_process`` leaves one out."""
-    return request.param
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     """The time of ``sim``."""

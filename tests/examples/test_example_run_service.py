@@ -77,11 +77,6 @@ def slow(sim: Simulator, **settings: Any) -> str:
     return sim.add_deployment(run_duration=1e6, timeout=1e7, **settings)
 
 
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
-
-
 @pytest.fixture
 def speed() -> float:
     return 60

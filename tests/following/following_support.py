@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.clock import FakeClock
 from support.payloads import fixture
@@ -12,6 +12,9 @@ from qoder_async import DeploymentRun, Session, SessionEvent, converter
 from qoder_async._http.traits import Traits
 from qoder_async.following.desk import Desk
 from qoder_async.following.news import Ended, Lost, News, Seen
+
+if TYPE_CHECKING:
+    from qoder_async.following.followed import Followed
 
 BEGIN = datetime(2026, 11, 21, 10, 12, 13, tzinfo=UTC)
 """When the run of ``lean`` was made."""
@@ -135,3 +138,9 @@ class Books:
         """How much is in those books that must not grow."""
         books = ("_followed", "_followers", "_runs_of", "_session_runs", "_queue")
         return {name: len(getattr(self.desk, name)) for name in books}
+
+
+def only(desk: Desk) -> Followed:
+    """The one run that is due."""
+    (followed,) = desk.take_due()
+    return followed

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import RunStatus
-from qoder_async.following.change import ChangeKind, RunChange, fingerprint, is_setback, traits_of
+from qoder_async.following.change import ChangeKind, RunChange, features_of, fingerprint, is_setback
 
 EXTRAS = EXTENDED["cas_run_extras"]
 VERSIONS = {
@@ -49,32 +49,32 @@ def version(**changes):
 @pytest.mark.parametrize(("one", "other"), list(combinations(VERSIONS, 2)))
 def test_all_that_is_seen_of_a_run_counts(one, other):
     one, other = version(**VERSIONS[one]), version(**VERSIONS[other])
-    assert traits_of(one) != traits_of(other)
+    assert features_of(one) != features_of(other)
     assert fingerprint(one) != fingerprint(other)
 
 
 @pytest.mark.parametrize("name", NO_CHANGES)
 def test_times_and_trifles_do_not_count(name):
-    assert traits_of(version(**NO_CHANGES[name])) == traits_of(version())
+    assert features_of(version(**NO_CHANGES[name])) == features_of(version())
     assert fingerprint(version(**NO_CHANGES[name])) == fingerprint(version())
 
 
 def test_when_it_ended_does_not_count_but_that_it_did_does():
     ended = [version(completed_at=time) for time in ("2026-06-14T08:58:34.433744Z", "2026-06-14T08:58:34.4337Z")]
-    assert traits_of(ended[0]) == traits_of(ended[1]) != traits_of(version())
+    assert features_of(ended[0]) == features_of(ended[1]) != features_of(version())
 
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_what_is_kept_can_be_kept(name):
     run = version(**VERSIONS[name])
-    assert {traits_of(run): 1}[traits_of(attrs.evolve(run))] == 1
+    assert {features_of(run): 1}[features_of(attrs.evolve(run))] == 1
     assert len(fingerprint(run)) == 12
     assert int(fingerprint(run), 16) >= 0
 
 
 def test_a_run_built_by_hand_is_no_other_run():
     by_hand = attrs.evolve(version(), status="running")
-    assert (traits_of(by_hand), fingerprint(by_hand)) == (traits_of(version()), fingerprint(version()))
+    assert (features_of(by_hand), fingerprint(by_hand)) == (features_of(version()), fingerprint(version()))
 
 
 def test_a_state_kept_by_an_earlier_version_can_be_read():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from following_support import Books, Inbox, session
+from following_support import Books, Inbox, only, session
 
 from qoder_async import Poll
 from qoder_async.following import desk as desk_module
-from qoder_async.following.change import traits_of
+from qoder_async.following.change import features_of
 from qoder_async.following.news import Ended, Seen
-from qoder_async.following.rule import judge, lost
+from qoder_async.following.rule import judge, unknown_end
 
 POLL = Poll(initial=1.0, factor=2.0, maximum=10.0)
 NOT_STARTED = {"type": "unknown_error", "message": "It broke"}
@@ -19,21 +19,6 @@ NOT_STARTED = {"type": "unknown_error", "message": "It broke"}
 def books(monkeypatch) -> Books:
     monkeypatch.setattr(desk_module.random, "random", lambda: 0.0)
     return Books()
-
-
-@pytest.fixture
-def desk(books):
-    return books.desk
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-def only(desk):
-    (followed,) = desk.take_due()
-    return followed
 
 
 def look(desk, run):
@@ -80,7 +65,7 @@ def test_who_has_the_run_is_told_how_it_stands_unless_it_is_known(books, desk, i
     run = books.extended("running")
     desk.follow(inbox, run, POLL)
     knowing = Inbox()
-    desk.follow(knowing, run, POLL, knows=traits_of(run))
+    desk.follow(knowing, run, POLL, knows=features_of(run))
     look(desk, run)
     assert inbox.take() == [Seen(run, None)]
     assert knowing.take() == []
@@ -92,14 +77,14 @@ def test_who_knows_less_than_is_known_is_told(books, desk, inbox):
     desk.follow(Inbox(), "drun_1", POLL)
     desk.see(books.extended("running"))
     pending = books.extended("pending")
-    desk.follow(inbox, pending, POLL, knows=traits_of(pending))
+    desk.follow(inbox, pending, POLL, knows=features_of(pending))
     look(desk, books.extended("running"))
     assert inbox.take() == [Seen(books.extended("running"), pending)]
 
 
 def test_who_knows_how_a_run_stood_but_not_the_run_is_told_of_changes_only(books, desk, inbox):
     """That is what a kept state says."""
-    desk.follow(inbox, "drun_1", POLL, knows=traits_of(books.extended("running")))
+    desk.follow(inbox, "drun_1", POLL, knows=features_of(books.extended("running")))
     desk.see(books.extended("running"))
     assert inbox.take() == []
     desk.see(books.extended("completed"))
@@ -110,7 +95,7 @@ def test_a_run_that_has_ended_is_not_followed(books, desk, inbox):
     done = books.extended("skipped")
     desk.follow(inbox, done, POLL)
     known = Inbox()
-    desk.follow(known, done, POLL, knows=traits_of(done))
+    desk.follow(known, done, POLL, knows=features_of(done))
     failed = books.lean("drun_2", session_id=None, error=NOT_STARTED)
     desk.follow(inbox, failed, POLL)
     assert inbox.take() == [Ended(judge(done), None), Ended(judge(failed), None)]
@@ -130,7 +115,7 @@ def test_a_run_without_status_is_news_only_when_its_session_was_looked_at(books,
     desk.see_turn(followed, None, thoroughly=True)
     desk.see_turn(followed, None, thoroughly=True)
     assert inbox.take() == [Seen(run, None)]
-    desk.see_turn(followed, finished := lost(run), thoroughly=True)
+    desk.see_turn(followed, finished := unknown_end(run), thoroughly=True)
     assert inbox.take() == [Ended(finished, run)]
 
 
@@ -138,8 +123,8 @@ def test_a_run_without_status_that_is_seen_at_its_end_is_only_said_to_have_ended
     desk.follow(inbox, "drun_1", POLL)
     followed = only(desk)
     desk.see(books.lean())
-    desk.see_turn(followed, lost(books.lean()), thoroughly=True)
-    assert inbox.take() == [Ended(lost(books.lean()), None)]
+    desk.see_turn(followed, unknown_end(books.lean()), thoroughly=True)
+    assert inbox.take() == [Ended(unknown_end(books.lean()), None)]
 
 
 def test_a_run_without_status_that_was_judged_is_news_whenever_it_changes(books, desk, inbox):
@@ -207,7 +192,7 @@ def test_the_last_one_to_leave_ends_it(books, desk, inbox):
     desk.leave(inbox)
     assert not desk.wants(followed)
     desk.see(books.extended("completed"))
-    desk.see_turn(followed, lost(books.lean()), thoroughly=True)
+    desk.see_turn(followed, unknown_end(books.lean()), thoroughly=True)
     desk.release(followed)
     assert (inbox.take(), desk.next_due()) == ([], None)
 
@@ -271,7 +256,7 @@ def test_jitter_makes_waits_shorter_by_a_fifth_at_most(books, desk, inbox, monke
 
 def test_a_run_that_counts_as_just_seen_is_due_later(books, desk, inbox):
     run = books.extended("running")
-    desk.follow(inbox, run, POLL, knows=traits_of(run), at_once=False)
+    desk.follow(inbox, run, POLL, knows=features_of(run), at_once=False)
     assert desk.take_due() == []
     assert desk.next_due() == books.clock.now() + 1
 
@@ -379,7 +364,7 @@ def test_a_new_follower_who_is_in_no_hurry_puts_no_look_off(books, desk, inbox):
     for _ in range(5):
         books.clock.time += 0.15
         run = books.extended("running")
-        desk.follow(Inbox(), run, Poll(initial=60, maximum=60), knows=traits_of(run), at_once=False)
+        desk.follow(Inbox(), run, Poll(initial=60, maximum=60), knows=features_of(run), at_once=False)
     assert desk.next_due() <= due
 
 

@@ -9,19 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import NotFoundError, Poll, ServerError
-from qoder_async.following.change import traits_of
+from qoder_async.following.change import features_of
 from qoder_async.following.news import Ended, Seen
-from qoder_async.following.rule import lost
+from qoder_async.following.rule import unknown_end
 
 POLL = Poll(initial=1.0, factor=2.0, maximum=10.0)
 NEVER = Poll(initial=1e6, maximum=1e6)
 IDS = ["drun_0", "drun_1", "drun_2"]
 ERRORS = [NotFoundError("Gone", status=404), ServerError("Down", status=503), ValueError("Odd")]
-
-
-@pytest.fixture
-def books() -> Books:
-    return Books()
 
 
 @pytest.mark.parametrize("shape", ["lean", "extended"])
@@ -35,7 +30,7 @@ def test_nothing_is_left_when_all_have_ended(books, shape):
         desk.see(run)
         desk.release(followed)
         if shape == "lean":
-            desk.see_turn(followed, lost(run), thoroughly=True)
+            desk.see_turn(followed, unknown_end(run), thoroughly=True)
         else:
             desk.see(books.extended("completed", run_id))
         assert inbox.told()[-1][0] == "ended"
@@ -62,7 +57,7 @@ def test_the_queue_does_not_grow_with_every_answer(books):
     desk = books.desk
     for number in range(11):
         run = books.extended("running", f"drun_{number}")
-        desk.follow(Inbox(), run, NEVER, knows=traits_of(run), at_once=False)
+        desk.follow(Inbox(), run, NEVER, knows=features_of(run), at_once=False)
     for _ in range(100):
         books.clock.time += 1
         for number in range(1, 11):
@@ -76,7 +71,7 @@ def test_a_queue_that_was_cleared_is_still_in_order(books):
     for place, run_id in enumerate(ids):
         wait = 10.0 + 7 * place % 40
         run = books.extended("running", run_id)
-        desk.follow(Inbox(), run, Poll(initial=wait, maximum=wait), knows=traits_of(run), at_once=False)
+        desk.follow(Inbox(), run, Poll(initial=wait, maximum=wait), knows=features_of(run), at_once=False)
     for number in range(1, 200):
         books.clock.time += 0.01
         desk.see(books.extended("running", ids[13 * number % 40]))
@@ -211,7 +206,7 @@ class Play:
     def do_follow_later(self, reader, run_id):
         run = self.run(run_id, "running")
         self.readers[reader].following[run_id] = []
-        self.desk.follow(self.readers[reader].inbox, run, POLL, knows=traits_of(run), at_once=False)
+        self.desk.follow(self.readers[reader].inbox, run, POLL, knows=features_of(run), at_once=False)
 
     def do_leave(self, reader):
         self.desk.leave(self.readers[reader].inbox)
@@ -240,7 +235,7 @@ class Play:
 
     def do_turn(self, place, has_ended, thoroughly):
         if place < len(self.out) and self.out[place].run is not None:
-            finished = lost(self.out[place].run) if has_ended else None
+            finished = unknown_end(self.out[place].run) if has_ended else None
             self.desk.see_turn(self.out[place], finished, thoroughly=thoroughly)
 
     def do_miss(self, error):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from following_support import Books, Inbox, begun, idle, session
+from following_support import Inbox, begun, idle, session
 
 from qoder_async import (
     APIConnectionError,
@@ -24,7 +24,7 @@ from qoder_async import (
 )
 from qoder_async.following.followed import Followed
 from qoder_async.following.news import Lost
-from qoder_async.following.rule import judge, lost
+from qoder_async.following.rule import judge, unknown_end
 
 POLL = Poll()
 GRACE = 10.0
@@ -46,21 +46,6 @@ FINAL = [
     ClientClosedError("Closed"),
     KeyError("the token provider broke"),
 ]
-
-
-@pytest.fixture
-def books() -> Books:
-    return Books()
-
-
-@pytest.fixture
-def desk(books):
-    return books.desk
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
 
 
 @pytest.fixture
@@ -350,7 +335,7 @@ def test_the_answer_to_an_old_look_is_not_told_to_those_who_came_since(books, de
     old = follow(books.lean())
     desk.leave(inbox)
     desk.follow(second := Inbox(), books.lean(), POLL)
-    desk.see_turn(old, lost(books.lean()), thoroughly=True)
+    desk.see_turn(old, unknown_end(books.lean()), thoroughly=True)
     desk.release(old)
     assert second.take() == []
     (new,) = desk.take_due()
@@ -412,7 +397,7 @@ def test_the_end_of_a_turn_is_never_taken_back(books):
     finished = judge(run, None, [])
     assert finished is None
     followed.see_turn(finished, 2)
-    done = lost(run)
+    done = unknown_end(run)
     followed.see_turn(done, 3)
     for other in (None, judge(books.lean(age=-(10**6)), None, begun(idle(5)))):
         followed.see_turn(other, 4)

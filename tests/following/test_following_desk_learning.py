@@ -6,33 +6,13 @@ import logging
 from datetime import timedelta
 
 import pytest
-from following_support import BEGIN, Books, Inbox, session
+from following_support import BEGIN, Inbox, only, session
 
 from qoder_async import Poll
 from qoder_async.following.finished import RunState
 
 POLL = Poll(initial=1.0, factor=2.0, maximum=10.0)
 NOT_STARTED = {"type": "unknown_error", "message": "It broke"}
-
-
-@pytest.fixture
-def books() -> Books:
-    return Books()
-
-
-@pytest.fixture
-def desk(books):
-    return books.desk
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-def only(desk):
-    (followed,) = desk.take_due()
-    return followed
 
 
 def test_a_status_that_nobody_knows_is_said_once(books, desk, inbox, caplog):

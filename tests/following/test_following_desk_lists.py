@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from following_support import Books, Inbox
+from following_support import Inbox
 
 from qoder_async import Poll, ServerError
 
 DOWN = ServerError("It is down", status=503)
-
-
-@pytest.fixture
-def books() -> Books:
-    return Books()
 
 
 def ways_after_failures(books, count, failures):

@@ -11,7 +11,7 @@ from following_support import begun, event, extended, failure, idle, lean, sessi
 
 from qoder_async import QoderError, RunError, RunFailedError
 from qoder_async.following.finished import FinishedRun, RunState
-from qoder_async.following.rule import judge, lost
+from qoder_async.following.rule import judge, unknown_end
 
 ERROR = RunError(type="timeout_error", message="Run exceeded timeout_ms.")
 ENDS = {
@@ -22,7 +22,7 @@ ENDS = {
     "skipped": judge(extended("skipped")),
     "stopped": judge(lean(), session("idle"), begun(idle(9, "requires_action"))),
     "terminated": judge(lean(), session("terminated"), begun(event("terminated", 9))),
-    "nobody knows": lost(lean(), session("idle")),
+    "nobody knows": unknown_end(lean(), session("idle")),
     "a new word": judge(extended("archived", completed_at="2026-11-21T10:12:20Z")),
 }
 WAYS = ["copy", "deepcopy", *range(pickle.HIGHEST_PROTOCOL + 1)]

@@ -11,7 +11,7 @@ from support.payloads import fixture
 
 from qoder_async import DeploymentRun, RunError, Session, SessionEvent, converter
 from qoder_async.following.finished import FinishedRun, RunState
-from qoder_async.following.rule import EVENT_TYPES, Turn, is_at_work, judge, lost
+from qoder_async.following.rule import EVENT_TYPES, Turn, is_at_work, judge, unknown_end
 
 AT_WORK = ["processing", "running", "rescheduling", "canceling", "queued"]
 ENDED_WORDS = {"terminated": "failed", "cancelled": "stopped"}
@@ -302,8 +302,8 @@ def test_a_turn_says_which_event_ends_it_and_what_its_last_word_is():
 
 def test_a_session_that_is_gone_leaves_nobody_who_could_tell():
     run, seen = lean(), session("idle")
-    assert lost(run, seen) == FinishedRun(run=run, state=RunState.UNKNOWN, session=seen)
-    assert lost(run).session is None
+    assert unknown_end(run, seen) == FinishedRun(run=run, state=RunState.UNKNOWN, session=seen)
+    assert unknown_end(run).session is None
 
 
 @pytest.mark.parametrize("word", SESSION_WORDS)

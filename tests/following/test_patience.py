@@ -7,7 +7,8 @@ from contextlib import aclosing
 from itertools import pairwise
 
 import pytest
-from waiting_support import ALWAYS, ONCE, client_tasks, stage
+from support.leftovers import client_tasks
+from waiting_support import ALWAYS, ONCE, held, stage
 
 from qoder_async import (
     APIConnectionError,
@@ -21,7 +22,7 @@ from qoder_async import (
     ResponseDecodeError,
     ServerError,
 )
-from qoder_async.paging import patient
+from qoder_async._paging.settings import patient
 
 PASSING = {
     "503": {"kind": "status", "status": 503},
@@ -340,12 +341,6 @@ async def test_leaving_early_leaves_nothing(when):
         await on.time.advance(600)
         assert on.requests == requests
         assert client_tasks() == []
-
-
-async def held(task):
-    await asyncio.wait({task})
-    if task.cancelled():
-        raise asyncio.CancelledError
 
 
 async def test_new_runs_at_the_head_while_it_waits_come_in_no_page_twice():

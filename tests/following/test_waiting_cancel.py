@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from waiting_support import SHAPES, TRIGGER, client_tasks, longest_delay, stage
+from support.leftovers import client_tasks
+from waiting_support import SHAPES, TRIGGER, longest_delay, stage
 
 from qoder_async.options import Poll
 

@@ -7,7 +7,8 @@ import gc
 import sys
 
 import pytest
-from waiting_support import ALL_RUNS, SHAPES, client_tasks, stage
+from support.leftovers import client_tasks
+from waiting_support import ALL_RUNS, SHAPES, stage
 from yarl import URL
 
 from qoder_async import AsyncQoder, ClientClosedError, QoderError, RunTimeoutError

@@ -13,6 +13,7 @@ from waiting_support import (
     longest_delay,
     of_one_deployment,
     stage,
+    take,
     triggered,
 )
 
@@ -26,11 +27,6 @@ from qoder_async import (
 )
 
 BOTH = pytest.mark.parametrize("shape", SHAPES)
-
-
-async def take(on, ending):
-    """Take all that end, with the time of each."""
-    return [(finished, on.time.elapsed) async for finished in ending]
 
 
 async def collect(on, runs, **settings):

@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from waiting_support import (
-    SHAPES,
-    client_tasks,
-    of_one_deployment,
-    stage,
-    triggered,
-)
+from support.leftovers import client_tasks
+from waiting_support import SHAPES, of_one_deployment, stage, take, triggered
 
 from qoder_async import (
     ConfigurationError,
@@ -19,11 +14,6 @@ from qoder_async import (
 )
 
 BOTH = pytest.mark.parametrize("shape", SHAPES)
-
-
-async def take(on, ending):
-    """Take all that end, with the time of each."""
-    return [(finished, on.time.elapsed) async for finished in ending]
 
 
 # Leaving

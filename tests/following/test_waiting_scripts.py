@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waiting_support import ONCE, SHAPES, Stage, client_tasks, longest_delay, stage
+from support.leftovers import client_tasks
+from waiting_support import ONCE, SHAPES, Stage, longest_delay, stage
 
 from qoder_async import RetryPolicy, RunTimeoutError
 from qoder_async.following.cadence import next_check

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from waiting_support import ONCE, SHAPES, client_tasks, stage
+from support.leftovers import client_tasks
+from waiting_support import ONCE, SHAPES, stage
 
 from qoder_async import NotFoundError
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from waiting_support import ALL_RUNS, RUN, RUNS, SESSIONS, stage
-from watching_support import BOTH, assert_told, ids_of, watched
+from watching_support import BOTH, assert_told, ids_of, trigger, watched
 
 from qoder_async import Poll
 from qoder_async.models import Deployment
@@ -19,13 +19,6 @@ def busy(on, count, **settings):
     """Deployments whose runs end in every way."""
     usual = {"run_duration": (1, 90), "max_concurrent": 3, "failure_rate": 0.2, "no_session_rate": 0.1}
     return [on.sim.add_deployment(**usual | settings) for _ in range(count)]
-
-
-async def trigger(on, deployments, count, every, into):
-    """Trigger runs of one deployment after the other."""
-    for index in range(count):
-        into.append((await on.qoder.deployments.run(deployments[index % len(deployments)])).id)
-        await on.time.sleep(every)
 
 
 @BOTH

@@ -7,19 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.clock import START
-from support.virtual_time import VirtualTime
+from support.virtual_time import SetByHand, VirtualTime
 from waiting_support import ALL_RUNS, EVENTS, RUNS, SESSION, SESSIONS, stage
-from watching_support import BOTH, SETTLED, assert_told, ids_of, read, state_of, watched
+from watching_support import BOTH, SETTLED, ago, assert_told, ids_of, read, state_of, watched
 
 from qoder_async import Poll
 
 LONG_AGO = timedelta(minutes=10)
 """Longer than the look-back."""
 ENDINGS = ["completed", "failed", "skipped", "no_session", "stopped", "timed_out"]
-
-
-def ago(on, seconds):
-    return on.time.wall() - timedelta(seconds=seconds)
 
 
 async def end(on, runs, *, after=20.0, status="completed"):
@@ -404,20 +400,11 @@ async def test_what_a_lively_lean_account_costs_to_begin():
 # Clocks that differ
 
 
-class Skewed(VirtualTime):
-    """A machine whose clock goes wrong."""
-
-    ahead = timedelta()
-
-    def wall(self):
-        return super().wall() + self.ahead
-
-
 @BOTH
 @pytest.mark.parametrize("ahead", [-86_400, -0.7, 0.7, 86_400])
 async def test_a_machine_whose_clock_goes_wrong_misses_nothing(shape, ahead, monkeypatch):
-    monkeypatch.setattr(Skewed, "ahead", timedelta(seconds=ahead))
-    monkeypatch.setattr("waiting_support.VirtualTime", Skewed)
+    monkeypatch.setattr(SetByHand, "ahead", timedelta(seconds=ahead))
+    monkeypatch.setattr("waiting_support.VirtualTime", SetByHand)
     async with stage(shape) as on:
         deployment = on.sim.add_deployment(run_duration=30, max_concurrent=9)
         real = on.time.simulated.now

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from waiting_support import ALL_RUNS, ALWAYS, EVENTS, RUN, RUNS, SESSION, SESSIONS, stage
-from watching_support import BOTH, SETTLED, assert_told, ids_of, read, state_of, watched
+from watching_support import BOTH, SETTLED, assert_told, ids_of, read, state_of, trigger_by_hand, watched
 
 from qoder_async import (
     AsyncQoder,
@@ -41,16 +41,6 @@ MISSING = "dep_0199000000000000000000000000dead"
 def lively(on, count=3, **settings):
     usual = {"run_duration": (1, 80), "start_delay": (0, 9), "max_concurrent": 3, "failure_rate": 0.2}
     return [on.sim.add_deployment(**usual | settings) for _ in range(count)]
-
-
-async def trigger(on, deployments, count, every, into):
-    """Trigger runs by the simulator's own hand: faults hit only those who read."""
-    for index in range(count):
-        chosen = on.sim._world.deployment(deployments[index % len(deployments)])
-        world = on.sim._world
-        number = world.trigger(chosen, 0, world.settle())
-        into.append(world.mint.make("drun", number))
-        await on.time.sleep(every)
 
 
 def down(on, **fault):
@@ -193,7 +183,7 @@ async def test_a_third_of_all_requests_fails(shape, fault):
         deployments = lively(on, run_duration=(1, 40))
         runs = []
         on.sim.faults.add(share=0.3, **FAULTS[fault])
-        told = await watched(on, trigger(on, deployments, 6, 6.1, runs), deployments=deployments, seconds=150)
+        told = await watched(on, trigger_by_hand(on, deployments, 6, 6.1, runs), deployments=deployments, seconds=150)
         assert len(runs) == 6
         assert_told(on, told, created=runs, finished=runs)
 
@@ -218,7 +208,9 @@ async def test_an_outage_of_four_minutes_is_sat_out(shape, where):
             await on.time.sleep(240)
             fault.remove()
 
-        told = await watched(on, trigger(on, deployments, 7, 48, runs), outage(), deployments=deployments, seconds=390)
+        told = await watched(
+            on, trigger_by_hand(on, deployments, 7, 48, runs), outage(), deployments=deployments, seconds=390
+        )
         assert_told(on, told, created=runs, finished=[old, *runs])
 
 
@@ -242,7 +234,7 @@ async def test_an_outage_of_four_minutes_on_entering_is_sat_out(shape, which):
             async with on.qoder.runs.watch(chosen) as changes:
                 assert 240 <= on.time.elapsed <= 300
                 on.sim.set_run(old, status="completed")
-                act = asyncio.ensure_future(trigger(on, deployments[:1], 3, 5, runs))
+                act = asyncio.ensure_future(trigger_by_hand(on, deployments[:1], 3, 5, runs))
                 await read(on, changes, 150, told)
                 await act
 
@@ -277,7 +269,7 @@ async def test_an_outage_of_six_minutes_comes_out_and_the_state_goes_on(shape, w
             async with on.qoder.runs.watch(deployments, since=state) as changes:
                 await read(on, changes, 150, told)
 
-        await on.run(watch(), trigger(on, deployments, 12, 30, runs), outage())
+        await on.run(watch(), trigger_by_hand(on, deployments, 12, 30, runs), outage())
         assert_told(on, told, created=runs[-len(ids_of(told, "created")) :], finished=runs, watches=2)
 
 
@@ -315,7 +307,7 @@ async def test_a_service_that_hangs_is_sat_out(shape):
         deployments = lively(on)
         runs = []
         on.sim.faults.add("stall", share=0.2, times=8)
-        told = await watched(on, trigger(on, deployments, 6, 5, runs), deployments=deployments, seconds=150)
+        told = await watched(on, trigger_by_hand(on, deployments, 6, 5, runs), deployments=deployments, seconds=150)
         assert_told(on, told, created=runs, finished=runs)
         assert on.sim.faults
 
@@ -376,7 +368,7 @@ async def test_a_refusal_comes_out_and_the_state_goes_on(shape, status):
 
         async def script():
             await entered.wait()
-            await trigger(on, deployments, 12, 9, runs)
+            await trigger_by_hand(on, deployments, 12, 9, runs)
 
         await on.run(watch(), refused(), script())
         assert_told(on, told, created=runs, finished=runs, watches=2)

@@ -6,7 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from waiting_support import ALWAYS, client_tasks, stage
+from support.leftovers import client_tasks
+from waiting_support import ALWAYS, held, stage
 from watching_support import BOTH, SETTLED, assert_told, ids_of, read, state_of
 
 from qoder_async import AsyncQoder, ConfigurationError, NotFoundError, ServerError
@@ -169,12 +170,6 @@ async def test_cancelled_while_requests_are_under_way(shape):
             assert len(asked) >= nth
             assert client_tasks() == []
         await assert_nothing_goes_on(on)
-
-
-async def held(task):
-    await asyncio.wait({task})
-    if task.cancelled():
-        raise asyncio.CancelledError
 
 
 @BOTH

@@ -8,22 +8,11 @@ from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from support.virtual_time import VirtualTime
+from support.virtual_time import SetByHand, VirtualTime
 from waiting_support import ALL_RUNS, RUN, RUNS, SESSION, stage
-from watching_support import BOTH, assert_told, read, state_of, watched
+from watching_support import BOTH, ago, assert_told, read, state_of, trigger_by_hand, watched
 
 from qoder_async import Pace, Poll
-
-
-async def trigger(on, deployment, count, every, into):
-    for _ in range(count):
-        number = on.sim._world.trigger(on.sim._world.deployment(deployment), 0, on.sim._world.settle())
-        into.append(on.sim._world.mint.make("drun", number))
-        await on.time.sleep(every)
-
-
-def ago(on, seconds):
-    return on.time.wall() - timedelta(seconds=seconds)
 
 
 @BOTH
@@ -44,7 +33,7 @@ async def test_services_that_page_and_filter_in_their_own_ways(shape, settings):
         runs = []
 
         async def script():
-            await trigger(on, first, 4, 6, runs)
+            await trigger_by_hand(on, [first], 4, 6, runs)
             on.sim.add_runs(second, 110, spacing=0.01, state="no_session")
             runs.extend(on.sim.run_ids(second)[:110])
             on.sim.set_run(old, status="completed")
@@ -62,7 +51,7 @@ async def test_a_client_with_one_connection_and_a_pace(shape):
 
         async def watch():
             async with on.qoder.runs.watch(deployments) as changes:
-                act = asyncio.ensure_future(trigger(on, deployments[0], 5, 6, runs))
+                act = asyncio.ensure_future(trigger_by_hand(on, [deployments[0]], 5, 6, runs))
                 wait = asyncio.ensure_future(on.qoder.runs.wait(running))
                 await read(on, changes, 40, told)
                 on.sim.set_run(running, status="completed")
@@ -78,26 +67,17 @@ async def test_a_client_with_one_connection_and_a_pace(shape):
 # What time it is
 
 
-class Stepped(VirtualTime):
-    """A machine whose clock is set by hand."""
-
-    ahead = timedelta()
-
-    def wall(self):
-        return super().wall() + self.ahead
-
-
 @BOTH
 @pytest.mark.parametrize("step", [-3600, -7, 7, 290, 3600])
 async def test_a_clock_that_is_set_in_mid_watch_loses_nothing(shape, step, monkeypatch):
     """The machine's, while the service's goes right."""
-    monkeypatch.setattr("waiting_support.VirtualTime", Stepped)
+    monkeypatch.setattr("waiting_support.VirtualTime", SetByHand)
     async with stage(shape) as on:
         deployment = on.sim.add_deployment(run_duration=0.5)
         runs = []
 
         async def script():
-            acting = asyncio.ensure_future(trigger(on, deployment, 8, 11, runs))
+            acting = asyncio.ensure_future(trigger_by_hand(on, [deployment], 8, 11, runs))
             await on.time.sleep(40)
             on.time.ahead = timedelta(seconds=step)
             await acting
@@ -115,7 +95,7 @@ async def test_failures_that_tell_another_time_lose_nothing(shape, ahead):
         runs = []
 
         async def script():
-            acting = asyncio.ensure_future(trigger(on, deployment, 8, 11, runs))
+            acting = asyncio.ensure_future(trigger_by_hand(on, [deployment], 8, 11, runs))
             for _ in range(12):
                 date = format_datetime(on.time.wall() + timedelta(seconds=ahead), usegmt=True)
                 route = RUN if shape == "extended" else SESSION

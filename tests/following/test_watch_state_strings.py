@@ -13,9 +13,10 @@ from waiting_support import SHAPES, stage
 from watching_support import assert_told, read, state_of
 
 from qoder_async import ConfigurationError, QoderError, RunChange
+from qoder_async._paging.run_lists import LOOK_BACK
 from qoder_async.following.change import ChangeKind
 from qoder_async.following.rule import judge
-from qoder_async.following.watch_state import LOOK_BACK, WatchState, read_state
+from qoder_async.following.watch_state import WatchState, read_state
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 IDS = st.from_regex(r"drun_[0-9a-f]{1,32}", fullmatch=True)

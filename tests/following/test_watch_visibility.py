@@ -6,17 +6,11 @@ from datetime import timedelta
 
 import pytest
 from waiting_support import stage
-from watching_support import BOTH, assert_told, ids_of, read, watched
+from watching_support import BOTH, assert_told, ids_of, read, trigger, watched
 
 from qoder_async import Poll
 
 LATE = 60.0
-
-
-async def trigger(on, deployment, count, every, into):
-    for _ in range(count):
-        into.append((await on.qoder.deployments.run(deployment)).id)
-        await on.time.sleep(every)
 
 
 @BOTH
@@ -24,7 +18,7 @@ async def test_runs_that_show_a_minute_late_are_told(shape):
     async with stage(shape, sim={"visibility_delay": LATE}) as on:
         deployment = on.sim.add_deployment(run_duration=(1, 200), max_concurrent=99)
         runs = []
-        told = await watched(on, trigger(on, deployment, 12, 17, runs), deployments=deployment, seconds=550)
+        told = await watched(on, trigger(on, [deployment], 12, 17, runs), deployments=deployment, seconds=550)
         assert_told(on, told, created=runs, finished=runs)
 
 
@@ -46,7 +40,7 @@ async def test_runs_that_show_late_are_told_across_watches(shape):
         async def script():
             while not started:
                 await on.time.sleep(0)
-            await trigger(on, deployment, 12, 17, runs)
+            await trigger(on, [deployment], 12, 17, runs)
 
         started = []
         await on.run(watch(), script())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from support.leftovers import client_tasks
 from support.virtual_time import VirtualTime
 
-import qoder_async
 from qoder_async import APIConnectionError, AsyncQoder, ResponseDecodeError, RetryPolicy, ServerError
 from qoder_async.following.cadence import next_wait
 from qoder_async.options import Poll
@@ -19,7 +18,7 @@ from qoder_async.simulator.instants import to_us
 from qoder_async.simulator.run_table import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 
     from qoder_async.following.finished import FinishedRun
     from qoder_async.simulator import Fault
@@ -156,24 +155,9 @@ async def collect(
 ) -> tuple[list[tuple[FinishedRun, float]], dict[str, Exception]]:
     """Take all that end, with the time of each, and the failures."""
     async with on.qoder.runs.as_completed(runs, **settings) as ending:
-        return [(finished, on.time.elapsed) async for finished in ending], dict(ending.failures)
+        return await take(on, ending), dict(ending.failures)
 
 
-def client_tasks() -> list[asyncio.Task[Any]]:
-    """The tasks that the library works with in the background."""
-    return [task for task in asyncio.all_tasks() if _is_in_the_background(task)]
-
-
-def _is_in_the_background(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    if code is None or not Path(code.co_filename).is_relative_to(_LIBRARY):
-        return False
-    inside = Path(code.co_filename).relative_to(_LIBRARY).parts
-    # What a test itself has made a task of.
-    return inside[0] not in ("simulator", "resources") and inside[-1] != "waiting.py"
-
-
-_LIBRARY = Path(qoder_async.__file__).parent
 _POLL = Poll()
 
 
@@ -190,3 +174,15 @@ def most_looks(seconds: float, poll: Poll = _POLL) -> int:
         elapsed += next_wait(poll, elapsed, 1.0) * 0.9
         looks += 1
     return looks
+
+
+async def take(on: Stage, ending: AsyncIterable[FinishedRun]) -> list[tuple[FinishedRun, float]]:
+    """Take all that end, with the time of each."""
+    return [(finished, on.time.elapsed) async for finished in ending]
+
+
+async def held(task: asyncio.Task[Any]) -> None:
+    """Wait for a task, and be cancelled with it."""
+    await asyncio.wait({task})
+    if task.cancelled():
+        raise asyncio.CancelledError

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import re
 from collections import Counter, deque
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -149,3 +150,24 @@ def _may_hold_ids(thing: Any) -> bool:
         return "__builtins__" not in thing
     is_ours = type(thing).__module__.startswith(("qoder_async.following", "qoder_async.models"))
     return is_ours and not isinstance(thing, type)
+
+
+def ago(on: Stage, seconds: float) -> datetime:
+    """A time before now."""
+    return on.time.wall() - timedelta(seconds=seconds)
+
+
+async def trigger(on: Stage, deployments: list[str], count: int, every: float, into: list[str]) -> None:
+    """Trigger runs of one deployment after the other, and note their ids."""
+    for index in range(count):
+        into.append((await on.qoder.deployments.run(deployments[index % len(deployments)])).id)
+        await on.time.sleep(every)
+
+
+async def trigger_by_hand(on: Stage, deployments: list[str], count: int, every: float, into: list[str]) -> None:
+    """The same by the simulator's own hand: faults hit only those who read."""
+    world = on.sim._world
+    for index in range(count):
+        number = world.trigger(world.deployment(deployments[index % len(deployments)]), 0, world.settle())
+        into.append(world.mint.make("drun", number))
+        await on.time.sleep(every)

@@ -25,7 +25,7 @@ LAYERS = [
     {"errors", "options"},
 ]
 """Each part may import what stands below it, and parts of its own layer."""
-PART_OF = {"_paging": "paging", "_many": "fanout"}
+PART_OF = {"_paging": "paging", "_many": "fanout", "_concurrency": "concurrency", "_misuse": "errors"}
 """Private modules that are part of another."""
 APART = {
     "concurrency": set(),

@@ -15,6 +15,10 @@ from qoder_async import errors, models, paging, simulator
 LONGEST = 400
 DESIGN = [
     "AsyncQoder",
+    "AttemptHook",
+    "Moment",
+    "OnProgress",
+    "OnUpdate",
     "Cursor",
     "Outcome",
     "Page",

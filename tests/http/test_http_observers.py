@@ -156,9 +156,11 @@ async def test_the_duration_ends_with_the_answer(make_client, clock, monkeypatch
     assert told[0].duration < 1
 
 
-async def test_a_warning_names_the_request_once(make_client, caplog):
-    async with RawServer(cut(), answer(body=RUN)) as server:
+@pytest.mark.parametrize(("part", "reason"), [(cut(), "ClientPayloadError"), (answer(503), "503: {}")])
+async def test_a_warning_names_the_request_once(make_client, caplog, part, reason):
+    async with RawServer(part, answer(body=RUN)) as server:
         await make_client(server.url).runs.get("drun_1")
     (warning,) = said(caplog, logging.WARNING)
     assert warning.count("/deployment_runs/drun_1") == 1
-    assert "ClientPayloadError" in warning
+    assert reason in warning
+    assert "()" not in warning

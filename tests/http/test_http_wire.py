@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +13,7 @@ from support.payloads import DEPLOYMENT, EMPTY_LIST, RUN
 from support.raw_server import RawServer, answer, raw
 
 from qoder_async import Cursor
+from qoder_async._http.call import Call
 
 BASE = "/api/v1/cloud"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -92,3 +95,20 @@ async def test_an_early_hint_is_no_answer(make_client):
 async def test_json_is_read_whatever_it_is_called(make_client, label):
     async with RawServer(answer(body=RUN, Content_Type=label)) as server:
         assert (await make_client(server.url).runs.get("drun_1")).id == RUN["id"]
+
+
+def test_a_call_that_holds_its_owner_is_collected_with_it():
+    """What a call tells of its attempts is often a method of what holds the call, or of an error that does."""
+
+    class Owner:
+        def __init__(self):
+            self.call = Call(method="GET", path="/x", parse=self.told, on_sent=self.told)
+
+        def told(self, *_):
+            return self
+
+    owner = Owner()
+    watched = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert watched() is None

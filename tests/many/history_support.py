@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import selectors
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from many_support import Direct, client_tasks, open_generators
-from support.clock import START
+from many_support import Direct
+from support.clock import START, ago
+from support.leftovers import client_tasks, open_generators
 
 from qoder_async import QoderError
 from qoder_async._http.clock import Clock
@@ -198,3 +200,20 @@ def reads_bounds(as_: str) -> Callable[[RecordedRequest], Awaitable[None]]:
                 query[name] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
     return change
+
+
+def even(count: int = 2000, spacing: float = 60.0) -> list[datetime]:
+    """The times of runs that are equally far from each other."""
+    return [ago(spacing * number) for number in range(count)]
+
+
+def poisson(count: int = 2000, spacing: float = 60.0) -> list[datetime]:
+    """The times of runs that come by chance."""
+    rng, age = random.Random(1), 0.0
+    return [ago(age := age + rng.expovariate(1 / spacing)) for _ in range(count)]
+
+
+def office_hours(days: int = 100, a_day: int = 20) -> list[datetime]:
+    """The times of runs that come in eight hours of each day."""
+    rng = random.Random(2)
+    return [ago(86400 * day + rng.random() * 8 * 3600) for day in range(days) for _ in range(a_day)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -15,10 +13,10 @@ from urllib.parse import parse_qsl
 import attrs
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
-from support.clock import START, FakeClock
+from support.clock import FakeClock
+from support.leftovers import client_tasks
 from support.virtual_time import VirtualTime
 
-import qoder_async
 from qoder_async import AsyncQoder, RetryPolicy
 from qoder_async._http.exchange import Answer
 from qoder_async._http.outcome import Failure, read_answer
@@ -187,43 +185,6 @@ def add(on: Stage, *counts: int, **settings: Any) -> list[str]:
     return made
 
 
-def ago(seconds: float) -> Any:
-    """A time before the beginning."""
-    return START - timedelta(seconds=seconds)
-
-
-def of(deployment_id: str) -> Callable[[Any], bool]:
-    """For ``when=`` of a fault: only requests for this deployment's runs."""
-    return lambda request: request.path == f"/deployments/{deployment_id}/runs"
-
-
-def later_pages_of(deployment_id: str) -> Callable[[Any], bool]:
-    """For ``when=`` of a fault: only requests for its second page and those after it."""
-    first = of(deployment_id)
-    return lambda request: first(request) and bool({"after_id", "page"} & set(request.query))
-
-
-def client_tasks() -> list[asyncio.Task[Any]]:
-    """The tasks that the library has running."""
-    return [task for task in asyncio.all_tasks() if _is_the_librarys(task)]
-
-
-def _is_the_librarys(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    if code is None or not Path(code.co_filename).is_relative_to(_LIBRARY):
-        return False
-    return Path(code.co_filename).relative_to(_LIBRARY).parts[0] not in ("simulator", "resources")
-
-
-def open_generators() -> list[Any]:
-    """The library's async generators that have begun and not ended: the collector would end each in a new task."""
-    begun = list(asyncio.get_running_loop()._asyncgens)  # type: ignore[attr-defined]
-    return [one for one in begun if one.ag_frame is not None and Path(one.ag_code.co_filename).is_relative_to(_LIBRARY)]
-
-
-_LIBRARY = Path(qoder_async.__file__).parent
-
-
 async def assert_nothing_goes_on(on: Stage) -> None:
     """Check that no task is left, no slot is taken, no request follows, and the client still works."""
     await asyncio.sleep(0)
@@ -289,3 +250,11 @@ def _recorded(call: Any) -> RecordedRequest:
         at=monotonic(),
         peer="",
     )
+
+
+async def turned(task: asyncio.Task[Any], turns: int) -> None:
+    """Let the loop turn so often, or until a task has ended."""
+    for _ in range(turns):
+        if task.done():
+            return
+        await asyncio.sleep(0)

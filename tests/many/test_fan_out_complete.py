@@ -5,26 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from many_support import (
-    ALWAYS,
-    BOTH,
-    ORDERS,
-    RUNS,
-    add,
-    ago,
-    assert_each_once,
-    assert_same,
-    gather,
-    stage,
-    walked,
-)
+from many_support import ALWAYS, BOTH, ORDERS, RUNS, add, assert_each_once, assert_same, gather, stage, walked
+from support.clock import ago
+from support.sources import one_by_one
 
 SIZES = (0, 1, 7, 0, 25, 3, 10, 11, 0, 2)
-
-
-async def one_by_one(things):
-    for thing in things:
-        yield thing
 
 
 class OneByOne:

@@ -18,11 +18,10 @@ from many_support import (
     assert_same,
     broken,
     gather,
-    later_pages_of,
-    of,
     stage,
     walked,
 )
+from support.requests_for import later_pages_of, of
 
 from qoder_async import (
     APIConnectionError,
@@ -188,16 +187,6 @@ async def test_failures_are_there_while_it_goes_on(order):
         await on.run(look())
 
 
-@ORDERS
-async def test_a_token_that_is_refused_fails_every_deployment(order):
-    async with stage(sim={"token": "pt-other"}) as on:
-        deployments = add(on, *EVEN)
-        got = await walked(on, deployments, order=order)
-        assert (got.runs, set(got.failures)) == ([], set(deployments))
-        assert all(type(error) is AuthenticationError for error in got.failures.values())
-        assert got.progress.deployments_done == len(deployments)
-
-
 # Failures that are to be raised
 
 
@@ -235,6 +224,33 @@ async def test_after_it_was_raised_the_walk_is_over(order):
 
 
 # What is no single deployment's failure
+
+
+@ORDERS
+@pytest.mark.parametrize("on_failure", ["collect", "raise"])
+async def test_a_token_that_is_refused_is_not_tried_with_every_deployment(order, on_failure):
+    async with stage(sim={"token": "pt-other"}) as on:
+        walk = on.walk(add(on, *EVEN), order=order, max_concurrency=2, on_failure=on_failure)
+        runs, error = await on.run(broken(walk))
+        assert type(error) is AuthenticationError
+        assert (runs, dict(walk.failures)) == ([], {})
+        await on.time.advance(600)
+        assert on.requests <= 2
+
+
+@ORDERS
+async def test_a_token_that_is_revoked_meanwhile(order):
+    async with stage() as on:
+        deployments = add(on, *EVEN)
+        good = len(EVEN) + 5
+        on.sim.faults.add("status", status=401, when=lambda _: on.requests > good, times=ALWAYS)
+        walk = on.walk(deployments, order=order, page_size=5, max_concurrency=2)
+        runs, error = await on.run(broken(walk))
+        assert type(error) is AuthenticationError
+        assert 0 < len({run.id for run in runs}) == len(runs) < sum(EVEN)
+        assert dict(walk.failures) == {}
+        await on.time.advance(600)
+        assert on.requests <= good + 2
 
 
 @ORDERS

@@ -15,12 +15,12 @@ from many_support import (
     add,
     assert_each_once,
     assert_nothing_goes_on,
-    client_tasks,
-    later_pages_of,
-    open_generators,
     stage,
+    turned,
     walked,
 )
+from support.leftovers import client_tasks, open_generators
+from support.requests_for import later_pages_of
 
 from qoder_async import ConfigurationError
 from qoder_async.simulator import Simulator
@@ -172,13 +172,6 @@ def given_as(source, direct):
         "pager": direct.deployments.list(page_size=2),
         "prefetch": direct.deployments.list(page_size=1, prefetch=1),
     }[source]
-
-
-async def turned(task, turns):
-    for _ in range(turns):
-        if task.done():
-            return
-        await asyncio.sleep(0)
 
 
 SOURCES = pytest.mark.parametrize("source", ["ids", "generator", "pager", "prefetch"])

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from many_support import (
-    ALWAYS,
-    BOTH,
-    RUNS,
-    add,
-    ago,
-    assert_each_once,
-    assert_newest_first,
-    later_pages_of,
-    of,
-    stage,
-    walked,
-)
+from many_support import ALWAYS, BOTH, RUNS, add, assert_each_once, assert_newest_first, stage, walked
+from support.clock import ago
+from support.requests_for import later_pages_of, of
 
 
 async def assert_sorted_and_complete(on, deployments, **settings):

@@ -13,10 +13,10 @@ from many_support import (
     add,
     assert_each_once,
     assert_newest_first,
-    later_pages_of,
     stage,
     walked,
 )
+from support.requests_for import later_pages_of
 
 SIZES = (0, 1, 7, 0, 25, 3, 10, 11, 0, 2)
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 from history_support import Service, warped
-from many_support import BOTH, ago
+from many_support import BOTH
+from support.clock import ago
 
 from qoder_async import ConfigurationError
 

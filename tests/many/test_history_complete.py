@@ -7,9 +7,9 @@ import random
 from datetime import timedelta
 
 import pytest
-from history_support import BOUNDS, SECOND, Service, ids_of, reads_bounds, warped, whole
-from many_support import BOTH, ago
-from support.clock import START
+from history_support import BOUNDS, SECOND, Service, even, ids_of, office_hours, poisson, reads_bounds, warped, whole
+from many_support import BOTH
+from support.clock import START, ago
 
 DAY = 86400.0
 LATE = {"at once": 0, "a second later": 1.0, "half a minute later": 30.5, "seconds or a minute later": None}
@@ -20,20 +20,6 @@ def lateness(name):
         return late
     rng = random.Random(5)
     return lambda _: rng.choice([0, 0.4, 3, 17, 45.2, 58])
-
-
-def even(count, spacing=60.0):
-    return [ago(spacing * number) for number in range(count)]
-
-
-def poisson(count, spacing=60.0):
-    rng, age = random.Random(1), 0.0
-    return [ago(age := age + rng.expovariate(1 / spacing)) for _ in range(count)]
-
-
-def office_hours(days, a_day):
-    rng = random.Random(2)
-    return [ago(DAY * day + rng.random() * 8 * 3600) for day in range(days) for _ in range(a_day)]
 
 
 def second(number):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from history_support import ROUND, Service, warped
-from many_support import ALWAYS, BOTH, PASSING, RUNS, add, ago, stage
+from history_support import ROUND, Service, even, warped
+from many_support import ALWAYS, BOTH, PASSING, RUNS, add, stage
+from support.clock import ago
 
 from qoder_async import (
     APIConnectionError,
@@ -29,10 +30,6 @@ def dead():
 
 def down():
     return ServerError("no", status=500)
-
-
-def even(count, spacing=60.0):
-    return [ago(spacing * number) for number in range(count)]
 
 
 async def gone_on(service, broke, found):

@@ -7,18 +7,9 @@ from contextlib import suppress
 
 import pytest
 from history_support import ROUND, Service, warped
-from many_support import (
-    ALWAYS,
-    BOTH,
-    RUNS,
-    add,
-    ago,
-    assert_nothing_goes_on,
-    assert_same,
-    client_tasks,
-    open_generators,
-    stage,
-)
+from many_support import ALWAYS, BOTH, RUNS, add, assert_nothing_goes_on, assert_same, stage, turned
+from support.clock import ago
+from support.leftovers import client_tasks, open_generators
 
 from qoder_async import ConfigurationError
 
@@ -38,13 +29,6 @@ async def nothing_follows(service):
     assert service.at_once == 0
     await asyncio.sleep(1000)
     assert len(service.requests) == requests
-
-
-async def turned(task, turns):
-    for _ in range(turns):
-        if task.done():
-            return
-        await asyncio.sleep(0)
 
 
 @HEEDED

@@ -7,24 +7,11 @@ import math
 import random
 
 import pytest
-from history_support import ROUND, Service, warped
-from many_support import BOTH, ago
+from history_support import ROUND, Service, even, office_hours, poisson, warped
+from many_support import BOTH
+from support.clock import ago
 
 DAY = 86400.0
-
-
-def even():
-    return [ago(60 * number) for number in range(2000)]
-
-
-def poisson():
-    rng, age = random.Random(1), 0.0
-    return [ago(age := age + rng.expovariate(1 / 60)) for _ in range(2000)]
-
-
-def office_hours():
-    rng = random.Random(2)
-    return [ago(DAY * day + rng.random() * 8 * 3600) for day in range(100) for _ in range(20)]
 
 
 @BOTH

@@ -11,7 +11,7 @@ import attrs
 from history_support import Service, reads_bounds, warped
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from many_support import ago
+from support.clock import ago
 
 from qoder_async import APIConnectionError, PermissionDeniedError, QoderError, ServerError
 

@@ -24,6 +24,7 @@ from qoder_async.models import (
     TriggerContext,
     TriggerType,
 )
+from qoder_async.models.run import ENDED, GOING_ON
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RECORDS = {
@@ -189,6 +190,10 @@ def test_repr():
 )
 def test_whether_a_run_has_ended(changes, terminal):
     assert make_run(**changes).is_terminal is terminal
+
+
+def test_each_known_word_says_either_that_a_run_goes_on_or_that_it_has_ended():
+    assert sorted(GOING_ON + ENDED) == sorted(RunStatus)
 
 
 def test_whether_a_deployment_is_archived():

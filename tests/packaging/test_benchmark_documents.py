@@ -1,20 +1,8 @@
 """The tables of the benchmarks, in text and in markdown, from made-up figures."""
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def load(monkeypatch):
-    # A module of the checkout: nox keeps the checkout off sys.path.
-    monkeypatch.syspath_prepend(ROOT)
-    return lambda name: importlib.import_module(f"benchmarks.{name}")
-
 
 NOISE = {"milliseconds": 20.0, "spread": 0.05, "times": 4}
 HEAD = {"command": "python -m benchmarks x", "environment": "CPython", "rounds": 2}

@@ -1,21 +1,14 @@
 """The benchmark of exports and syncs runs."""
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(load, capsys):
     """Run the command line in this process (what it measures, it starts in others), and give what it printed."""
-    # A module of the checkout: nox keeps the checkout off sys.path.
-    monkeypatch.syspath_prepend(ROOT)
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    command = importlib.import_module("benchmarks.__main__")
+    command = load("__main__")
 
     def run(*arguments):
         command.main(["export", "--idle=0.03", *arguments])

@@ -1,21 +1,11 @@
 """The server of the benchmarks: what it answers, and to whom."""
 
 import gzip
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 GZIP = "Accept-Encoding: deflate, gzip\r\n"
-
-
-@pytest.fixture
-def load(monkeypatch):
-    # A module of the checkout: nox keeps the checkout off sys.path.
-    monkeypatch.syspath_prepend(ROOT)
-    return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 def _ask(shelf, path, headers=""):

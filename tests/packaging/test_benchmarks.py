@@ -2,21 +2,15 @@
 
 import importlib
 import json
-from pathlib import Path
 from statistics import median
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(load, capsys):
     """Run the command line in this process (what it measures, it starts in others), and give what it printed."""
-    # A module of the checkout: nox keeps the checkout off sys.path.
-    monkeypatch.syspath_prepend(ROOT)
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    command = importlib.import_module("benchmarks.__main__")
+    command = load("__main__")
 
     def run(*arguments):
         command.main(arguments)

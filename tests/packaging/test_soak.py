@@ -1,22 +1,15 @@
 """The soaks run, in a tiny form, and complain about what grows."""
 
-import importlib
 import json
-from pathlib import Path
 
 import attrs
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def module(monkeypatch):
+def module(load):
     """Import a module of the soaks."""
-    # A module of the checkout: nox keeps the checkout off sys.path.
-    monkeypatch.syspath_prepend(ROOT)
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    return lambda name: importlib.import_module(f"benchmarks.soak.{name}")
+    return lambda name: load(f"soak.{name}")
 
 
 @pytest.fixture

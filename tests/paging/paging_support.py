@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from qoder_async import AsyncQoder, QoderError, RetryPolicy
+from qoder_async import QoderError, RetryPolicy
 from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.traits import Traits
 from qoder_async.following.tracker import Tracker
 from qoder_async.resources import Deployments, Runs, Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import Callable
 
     from qoder_async import Page, Pager
     from qoder_async.simulator import Simulator
@@ -27,11 +27,6 @@ DEP = "dep_019900000000000000000000000000d1"
 RUNS = "GET /deployments/{id}/runs"
 OPAQUE = "opaque +/=? &%#é"
 ONCE = RetryPolicy(attempts=1)
-
-
-def client(sim: Simulator, **settings: Any) -> AsyncQoder:
-    """A client that neither retries nor waits."""
-    return AsyncQoder("pt-x", base_url=sim.url, pace=None, retry=ONCE, **settings)
 
 
 # Records
@@ -252,5 +247,6 @@ async def walk_raw(pager: Pager[Any]) -> tuple[list[bytes], QoderError | None]:
     return raws, None
 
 
-async def ids_of(items: AsyncIterable[Any]) -> list[str]:
-    return [item.id async for item in items]
+def limits_of(sim: Simulator) -> list[str]:
+    """The page sizes that were asked for."""
+    return [request.query["limit"] for request in sim.requests]

@@ -14,21 +14,18 @@ from paging_support import (
     ScriptedTransport,
     answer,
     as_records,
-    ids_of,
     in_turn,
+    limits_of,
     run_record,
     to_json,
     walk,
     walk_raw,
 )
+from support.served import ids_of
 
 from qoder_async import ConfigurationError, Cursor, DeploymentRun, Page, Pager, ResponseDecodeError
 
 MODES = [("extended", "last_id"), ("lean", "last_id"), ("lean", "opaque"), ("lean", "absent")]
-
-
-def _limits(sim) -> list[str]:
-    return [request.query["limit"] for request in sim.requests]
 
 
 # How much
@@ -55,10 +52,10 @@ async def test_max_items_delivers_so_many_and_asks_for_no_more_pages(serve, shap
     dep = sim.add_deployment()
     ids = sim.add_runs(dep, 25)
     assert await ids_of(qoder.runs.list(dep, page_size=10, max_items=max_items)) == ids[:max_items]
-    assert _limits(sim) == limits
+    assert limits_of(sim) == limits
     sim.requests.clear()
     assert [run.id for run in await qoder.runs.list(dep, page_size=10).collect(max_items)] == ids[:max_items]
-    assert _limits(sim) == limits
+    assert limits_of(sim) == limits
 
 
 @pytest.mark.parametrize(("shape", "next_page"), MODES)
@@ -104,7 +101,7 @@ async def test_a_cut_walk_with_filters_asks_for_whole_pages_and_goes_on_exactly(
         ids[:0] = [run_id] if n % 3 == 0 else []
     head = await walk(qoder.runs.list(dep, status="failed", page_size=30, max_items=7))
     assert head.ids == ids[:7]
-    assert _limits(sim) == ["30"]
+    assert limits_of(sim) == ["30"]
     rest = await walk(qoder.runs.list(dep, status="failed", cursor=head.pages[-1].next_cursor))
     assert rest.ids == ids[7:]
 

@@ -17,11 +17,11 @@ from paging_support import (
     answer,
     as_records,
     cursor_of,
-    ids_of,
     run_record,
     to_json,
     walk,
 )
+from support.served import ids_of
 
 from qoder_async import QoderError, ServerError
 

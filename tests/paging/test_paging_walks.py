@@ -15,13 +15,14 @@ from paging_support import (
     answer,
     as_records,
     cursor_of,
-    ids_of,
     in_turn,
+    limits_of,
     run_record,
     session_record,
     to_json,
     walk,
 )
+from support.served import ids_of
 
 from qoder_async import (
     AsyncQoder,
@@ -364,21 +365,17 @@ async def test_an_envelope_of_the_wrong_shape_says_so_and_keeps_its_cursor(serve
 # The size of pages
 
 
-def _limits(sim) -> list[str]:
-    return [request.query["limit"] for request in sim.requests]
-
-
 async def test_a_page_size_that_is_refused_falls_back_once_and_is_remembered(serve, shape):
     sim, qoder = await serve(shape=shape, max_page_size=100)
     dep = sim.add_deployment()
     ids = sim.add_runs(dep, 150)
     assert await ids_of(qoder.runs.list(dep, page_size=1000)) == ids
-    assert _limits(sim) == ["1000", "100", "100"]
+    assert limits_of(sim) == ["1000", "100", "100"]
     sim.requests.clear()
     assert await ids_of(qoder.runs.list_all(page_size=500)) == ids
     assert await ids_of(qoder.with_options(timeout=5).runs.list(dep, page_size=1000)) == ids
     assert await ids_of(qoder.runs.list(dep, page_size=90)) == ids
-    assert _limits(sim) == ["100"] * 4 + ["90"] * 2
+    assert limits_of(sim) == ["100"] * 4 + ["90"] * 2
 
 
 async def test_a_large_page_size_is_used_where_it_is_given(serve):
@@ -386,7 +383,7 @@ async def test_a_large_page_size_is_used_where_it_is_given(serve):
     dep = sim.add_deployment()
     ids = sim.add_runs(dep, 1500)
     assert await ids_of(qoder.runs.list(dep, page_size=1000)) == ids
-    assert _limits(sim) == ["1000", "1000"]
+    assert limits_of(sim) == ["1000", "1000"]
 
 
 @pytest.mark.parametrize("page_size", [100, 1000])
@@ -401,7 +398,7 @@ async def test_a_400_about_something_else_is_raised_as_it_is_and_not_remembered(
     assert (broken.error.param, broken.error.body) == ("status", body)
     assert len(sim.requests) == 1
     assert await ids_of(qoder.runs.list(dep, page_size=page_size)) == ids
-    assert _limits(sim) == [str(page_size)] * 2
+    assert limits_of(sim) == [str(page_size)] * 2
 
 
 async def test_a_400_without_param_at_either_size_is_the_first_one_and_not_remembered(serve, shape):
@@ -416,7 +413,7 @@ async def test_a_400_without_param_at_either_size_is_the_first_one_and_not_remem
     assert broken.error.message == "first"
     sim.faults.clear()
     assert await ids_of(qoder.runs.list(dep, page_size=1000)) == ids
-    assert _limits(sim)[-1] == "1000"
+    assert limits_of(sim)[-1] == "1000"
 
 
 async def test_a_refused_page_size_in_mid_list_keeps_its_place(serve, shape):

@@ -8,9 +8,9 @@ import math
 from contextlib import asynccontextmanager
 
 import pytest
+from support.leftovers import open_sockets
 from support.payloads import RUN
 from support.raw_server import RawServer, stall
-from support.reliability_cancel_places import open_sockets
 from support.reliability_cancel_steps import counting
 from support.reliability_cancel_sweep import begin_to_cancel, numbers, uncounted
 

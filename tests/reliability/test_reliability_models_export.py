@@ -27,6 +27,7 @@ from support.reliability_models import (
     explore,
     meanwhile_of,
 )
+from support.requests_for import is_later_page
 
 from qoder_async import ExportError, QoderError, RetryPolicy
 from qoder_async.export.exporting import export_runs
@@ -85,7 +86,7 @@ class Filing(Machine):
     def _trouble(self, trouble: tuple[str, int, int]) -> None:
         what, place, at = trouble
         if what == "refused cursor":
-            self.world.spoil("status", place, route=RUNS, status=400, nth=at, when=_is_later_page)
+            self.world.spoil("status", place, route=RUNS, status=400, nth=at, when=is_later_page)
             return
         deployment = self.world.pick_deployment(place)
         path = f"/deployments/{deployment}/runs"
@@ -332,10 +333,6 @@ class Syncing(Filing):
 
     def finish(self) -> None:
         self.settle()
-
-
-def _is_later_page(request: Any) -> bool:
-    return bool({"after_id", "page"} & set(request.query))
 
 
 def test_an_export_has_each_run_once_whatever_cut_it_off() -> None:

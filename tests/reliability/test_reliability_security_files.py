@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.clock import START, FakeClock, use_clock
+from support.leftovers import names_in
 
 from qoder_async import AsyncQoder, ExportError, export_runs, sync_runs
 from qoder_async.cli.failures import Stop
@@ -61,10 +62,6 @@ def births(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "open", opening)
     return seen
-
-
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def rights(path):

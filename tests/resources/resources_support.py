@@ -5,24 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from qoder_async import AsyncQoder, RetryPolicy
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import Callable
 
     from qoder_async.simulator import RecordedRequest, Simulator
 
 RUNS = "GET /deployments/{id}/runs"
 ALL_RUNS = "GET /deployment_runs"
 ALWAYS = float("inf")
-
-
-def client(sim: Simulator, **settings: Any) -> AsyncQoder:
-    return AsyncQoder("pt-x", base_url=sim.url, pace=None, **{"retry": RetryPolicy(attempts=1), **settings})
-
-
-async def ids_of(items: AsyncIterable[Any]) -> list[str]:
-    return [item.id async for item in items]
 
 
 def last(sim: Simulator) -> RecordedRequest:

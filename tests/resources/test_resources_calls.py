@@ -7,7 +7,8 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from resources_support import client, ids_of, last
+from resources_support import last
+from support.served import client, ids_of
 
 from qoder_async import (
     UNSET,

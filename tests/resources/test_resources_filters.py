@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from resources_support import ALL_RUNS, ALWAYS, RUNS, edit_records, ids_of, last, query_of
+from resources_support import ALL_RUNS, ALWAYS, RUNS, edit_records, last, query_of
+from support.served import ids_of
 
 from qoder_async import ConfigurationError, RunStatus, TriggerType, UnsupportedFilterError
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from resources_support import ALWAYS, RUNS, edit_records, ids_of
+from resources_support import ALWAYS, RUNS, edit_records
+from support.served import ids_of
 
 from qoder_async import Deployment, DeploymentRun, ResponseDecodeError
 

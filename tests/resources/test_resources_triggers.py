@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from resources_support import ALWAYS, RUNS, client, edit_records
+from resources_support import ALWAYS, RUNS, edit_records
+from support.served import client
 
 from qoder_async import (
     AmbiguousTriggerError,

@@ -30,6 +30,7 @@ async def serve(clock):
         yield start
 
 
-@pytest.fixture(params=["extended", "lean"])
-def shape(request) -> str:
-    return request.param
+@pytest.fixture
+def sim(clock) -> Simulator:
+    """One that is not started."""
+    return Simulator(clock=clock)

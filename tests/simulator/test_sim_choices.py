@@ -9,13 +9,8 @@ from typing import get_args
 import attrs
 import pytest
 
-from qoder_async.simulator import Faults, RunState, Simulator
+from qoder_async.simulator import Faults, RateLimit, RunState, Simulator
 from qoder_async.simulator.faults import Details, FaultKind
-
-
-@pytest.fixture
-def sim(clock) -> Simulator:
-    return Simulator(clock=clock)
 
 
 def test_a_kind_of_fault(sim):
@@ -119,3 +114,22 @@ def test_identifiers(sim, action, problem):
     with pytest.raises(KeyError) as caught:
         getattr(sim, action)("odd_x")
     assert caught.value.args == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"status": "pause"}, "status must be one of active, paused, got 'pause'"),
+        ({"session_strategy": "shared"}, "session_strategy must be one of new_session, reuse, got 'shared'"),
+        ({"session_strategy": None}, "session_strategy must be one of new_session, reuse, got None"),
+    ],
+)
+def test_what_a_deployment_is_like(sim, wrong, problem):
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
+        sim.add_deployment(**wrong)
+    assert sim.deployment_ids() == []
+
+
+def test_how_a_rate_limit_refuses():
+    with pytest.raises(ValueError, match=r"^refusal must be one of reset, 429, 503, got 429$"):
+        RateLimit(refusal=429)

@@ -6,11 +6,6 @@ from sim_helpers import START
 from qoder_async.simulator import AcceleratedClock, ManualClock, Simulator
 
 
-@pytest.fixture
-def sim(clock) -> Simulator:
-    return Simulator(clock=clock)
-
-
 def statuses(sim: Simulator) -> list[str]:
     """Oldest first."""
     return [sim.run(run_id)["status"] for run_id in reversed(sim.run_ids())]

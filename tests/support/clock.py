@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 
 
+def ago(seconds: float) -> datetime:
+    """A time before the beginning."""
+    return START - timedelta(seconds=seconds)
+
+
 class FakeClock(Clock):
     """A clock that jumps to the end of every sleep; sleeps that overlap do not add up."""
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-import os
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-import qoder_async
 from qoder_async import AsyncQoder
 from qoder_async.simulator import ManualClock, Simulator
 from support.clock import START, FakeClock, use_clock
+from support.leftovers import is_the_librarys, open_generators, open_sockets
 from support.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Coroutine
+    from pathlib import Path
 
     from support.reliability_cancel_steps import Steps
 
-_LIBRARY = Path(qoder_async.__file__).parent
+_AT_THE_END = "_close_in_the_end"
+"""The generator that closes a session with its loop."""
 _SLOTS = 2
 """Few, so that one which does not come back is missed at once."""
 _SOON = 0.2
@@ -85,7 +85,7 @@ class Place:
 
     async def assert_nothing_is_left(self, steps: Steps) -> None:
         """Check that no task, slot, connection or generator is left of an operation that has ended."""
-        assert (left := [task for task in steps.tasks if not task.done() and _is_the_librarys(task)]) == [], left
+        assert (left := [task for task in steps.tasks if not task.done() and is_the_librarys(task)]) == [], left
         for _ in range(_TURNS):
             if all(task.done() for task in steps.tasks):
                 break
@@ -93,7 +93,7 @@ class Place:
         assert (left := [task for task in steps.tasks if not task.done()]) == [], left
         assert (taken := self._taken_slots()) == 0, taken
         assert (held := self._held_connections()) == [], held
-        assert (begun := open_generators()) == [], begun
+        assert (begun := [one for one in open_generators() if one.ag_code.co_name != _AT_THE_END]) == [], begun
 
     async def assert_works_at_once(self) -> None:
         """Check that the next calls, as many as there are slots, are not held up, and that each gets its own answer."""
@@ -159,36 +159,3 @@ async def place(shape: str, folder: Path, *, with_threads: bool = False, **optio
     assert open_sockets() <= before
     del opened, sim
     gc.collect()  # what was forgotten warns now
-
-
-def open_sockets() -> int:
-    """How many sockets this process has open."""
-    return sum(leads_to.startswith("socket:") for leads_to in open_descriptors())
-
-
-def open_descriptors() -> list[str]:
-    """What the open descriptors of this process lead to."""
-    found = []
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208  the names are enough
-        try:
-            found.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
-        except OSError:  # the one that lists
-            continue
-    return found
-
-
-def open_generators() -> list[Any]:
-    """The library's async generators that have begun and not ended, but for those that close a session in the end."""
-    begun = list(asyncio.get_running_loop()._asyncgens)  # type: ignore[attr-defined]
-    return [
-        one
-        for one in begun
-        if one.ag_frame is not None
-        and Path(one.ag_code.co_filename).is_relative_to(_LIBRARY)
-        and one.ag_code.co_name != "_close_in_the_end"
-    ]
-
-
-def _is_the_librarys(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and Path(code.co_filename).is_relative_to(_LIBRARY)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from support.reliability_cancel_places import open_descriptors, place
+from support.leftovers import open_descriptors
+from support.reliability_cancel_places import place
 from support.reliability_cancel_steps import Steps, counting
 
 if TYPE_CHECKING:

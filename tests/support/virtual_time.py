@@ -307,3 +307,16 @@ class _WatchedSlots(asyncio.Semaphore):
     def release(self) -> None:
         super().release()
         self._requests.end()
+
+
+class SetByHand(VirtualTime):
+    """A machine whose clock is set by hand.
+
+    Attributes:
+        ahead: How far it is ahead of the service's.
+    """
+
+    ahead = timedelta()
+
+    def wall(self) -> datetime:
+        return super().wall() + self.ahead

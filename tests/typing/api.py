@@ -16,6 +16,7 @@ from qoder_async import (
     APITimeoutError,
     AsyncQoder,
     Attempt,
+    AttemptHook,
     AuthenticationError,
     BadRequestError,
     Budget,
@@ -36,7 +37,10 @@ from qoder_async import (
     FanOutProgress,
     FeatureNotAvailableError,
     FinishedRun,
+    Moment,
     NotFoundError,
+    OnProgress,
+    OnUpdate,
     OpenEnum,
     Outcome,
     Pace,
@@ -326,6 +330,20 @@ async def exports(qoder: AsyncQoder, path: Path) -> None:
     assert_type(report.windows[0], VerifiedWindow)
     assert_type(report.is_complete, bool)
     assert_type(report.missing, tuple[str, ...])
+
+
+async def passed_on(
+    since: Moment, on_attempt: AttemptHook | None, on_update: OnUpdate | None, on_progress: OnProgress | None
+) -> None:
+    async with AsyncQoder(on_attempt=on_attempt) as qoder:
+        async for run in qoder.runs.list("dep_1", triggered_after=since):
+            await qoder.runs.wait(run, on_update=on_update)
+        await export_runs(qoder, "runs.jsonl", triggered_after=since, on_progress=on_progress)
+
+
+async def named(qoder: AsyncQoder) -> None:
+    await passed_on("2026-11-22T00:00:00Z", observe, note, None)
+    await passed_on(datetime.now(UTC), None, tell, None)
 
 
 def items(pager: Pager[DeploymentRun]) -> AsyncIterator[DeploymentRun]:

@@ -93,6 +93,8 @@ def of_api_status_error(api_status_error: APIStatusError) -> None:
     assert_type(api_status_error.param, str | None)
     assert_type(api_status_error.retry_after, float | None)
     assert_type(api_status_error.body, bytes)
+    assert_type(api_status_error.method, str | None)
+    assert_type(api_status_error.path, str | None)
 
 
 def of_ambiguous_trigger_error(ambiguous_trigger_error: AmbiguousTriggerError) -> None:

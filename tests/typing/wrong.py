@@ -7,10 +7,13 @@ from pathlib import Path
 import qoder_async
 from qoder_async import (
     AsyncQoder,
+    AttemptHook,
     Cursor,
     Deployment,
     DeploymentRun,
     FinishedRun,
+    Moment,
+    OnUpdate,
     Pace,
     Pager,
     Poll,
@@ -58,6 +61,13 @@ def settings() -> None:
     RetryPolicy().attempts = 3  # type: ignore[misc]
 
 
+def passed_on() -> None:
+    hook: AttemptHook = told  # type: ignore[assignment]
+    update: OnUpdate = told  # type: ignore[assignment]
+    since: Moment = timedelta(days=1)  # type: ignore[assignment]
+    use(hook, update, since)
+
+
 async def not_awaited(qoder: AsyncQoder) -> None:
     with AsyncQoder() as other:  # type: ignore[attr-defined]
         use(other)
@@ -72,6 +82,11 @@ async def not_awaited(qoder: AsyncQoder) -> None:
         use(pager)
     with qoder.runs.watch() as changes:  # type: ignore[attr-defined]
         use(changes)
+    use(qoder.runs.list("dep_1")[0])  # type: ignore[index]
+    use(len(qoder.runs.list("dep_1")))  # type: ignore[arg-type]
+    await qoder.runs.watch()  # type: ignore[misc]
+    for change in qoder.runs.watch():  # type: ignore[attr-defined]
+        use(change)
 
 
 async def lists(qoder: AsyncQoder, session: Session) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from qoder_async import PermissionDeniedError
+from qoder_async._paging.run_lists import time_of
 
 if TYPE_CHECKING:
     from qoder_async import DeploymentRun
@@ -50,7 +51,7 @@ async def many_deployments(stage: Stage, scene: Scene) -> None:
         stage.shows(f"failures: {deployment}: {type(error).__name__}")
     there = {each for deployment in deployments for each in service.simulator.run_ids(deployment)}
     there -= set(service.simulator.run_ids(forbidden))
-    times = [run.triggered_at or run.created_at for run in runs]
+    times = [time_of(run) for run in runs]
     is_sorted = all(one >= other for one, other in pairwise(times))
     stage.claim(is_sorted and len(runs) == len(there), "the newest first, over all of them")
     stage.claim({run.id for run in runs} == there, "every run of the others, each once")

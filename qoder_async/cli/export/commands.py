@@ -18,8 +18,7 @@ from qoder_async.cli.export.words import exported, synced
 from qoder_async.cli.export.work import Work
 from qoder_async.cli.failures import usage
 from qoder_async.cli.show.json_lines import write_object
-from qoder_async.errors import ConfigurationError
-from qoder_async.export.formats import Format, choose_format
+from qoder_async.export.formats import ENDINGS, Format, format_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,20 +188,16 @@ async def sync(
 
 
 def _check_format(path: Path, wanted: Format | None) -> None:
-    try:
-        choose_format(path, wanted)
-    except ConfigurationError as error:
-        message = str(error).removeprefix("path ").replace("or format must", "or --format must")
-        raise usage(f"-o {message}") from None
+    if wanted is None and format_by_name(path) is None:
+        raise usage(
+            f"-o must end in one of {', '.join(ENDINGS)}, or --format must say what is wanted; got {path.name!r}"
+        )
 
 
 def _check_is_sqlite(path: Path) -> None:
     """Refuse a name that says another format; one that says none may be anything."""
-    try:
-        found = choose_format(path, None)
-    except ConfigurationError:
-        return
-    if found != "sqlite":
+    found = format_by_name(path)
+    if found not in ("sqlite", None):
         onward = command("runs", "export", "-o", _as_word(path))
         raise usage(f"{path}: a sync keeps a SQLite file, such as runs.db", f"for {found}: {onward}")
 

@@ -6,11 +6,13 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from qoder_async._http.attempt import SENT_AGAIN
+from qoder_async.export.notices import HAS_DISAPPEARED, IS_GONE, NOT_UP_TO_DATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TOLD_AT_THE_END = ("%s has disappeared", "%s is gone", "The runs of %s are not up to date")
-_AGAIN = "again in %"
+_TOLD_AT_THE_END = frozenset({HAS_DISAPPEARED, IS_GONE, NOT_UP_TO_DATE})
 
 
 class _EachKindOnce(logging.Filter):
@@ -23,9 +25,9 @@ class _EachKindOnce(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a notice is said."""
         kind = str(record.msg)
-        if _AGAIN in kind:
+        if kind == SENT_AGAIN:
             return True
-        if kind.startswith(_TOLD_AT_THE_END) or kind in self._said:
+        if kind in _TOLD_AT_THE_END or kind in self._said:
             return False
         self._said.add(kind)
         return True

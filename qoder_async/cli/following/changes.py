@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async import ChangeKind
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.query import format_time
 from qoder_async.cli.following.endings import ending_fields, reason
 from qoder_async.cli.show.columns import Column, run_state
@@ -37,9 +38,8 @@ class ToldChange:
     @property
     def time(self) -> datetime:
         """When it happened; where the service does not say so, when it was learnt."""
-        run = self.change.run
         if self.change.kind is ChangeKind.CREATED:
-            return run.triggered_at or run.created_at
+            return time_of(self.change.run)
         finished = self.change.finished
         return self.seen_at if finished is None or finished.ended_at is None else finished.ended_at
 

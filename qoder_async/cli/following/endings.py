@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from qoder_async import RunState
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.query import format_time
 from qoder_async.cli.show.columns import Column
 from qoder_async.cli.show.json_lines import write_object
@@ -35,7 +36,7 @@ def took(finished: FinishedRun) -> int | None:
     run = finished.run
     if run.duration_ms is not None or finished.ended_at is None:
         return run.duration_ms
-    return max(0, (finished.ended_at - (run.triggered_at or run.created_at)) // timedelta(milliseconds=1))
+    return max(0, (finished.ended_at - time_of(run)) // timedelta(milliseconds=1))
 
 
 def write_ending(finished: FinishedRun) -> None:

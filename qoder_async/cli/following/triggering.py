@@ -120,7 +120,7 @@ async def trigger_and_wait(deployment: str, *, key: str | None, patience: str, c
         awaited.saw(run)
 
     pending: tuple[str, ...] = ()
-    lost: dict[str, Exception] = {}
+    unfollowed: dict[str, Exception] = {}
     async with common.client() as qoder:
         try:
             async with awaited.shown():
@@ -139,8 +139,8 @@ async def trigger_and_wait(deployment: str, *, key: str | None, patience: str, c
         except QoderError as error:
             if not awaited.run_ids:
                 raise Stop(awaited.explain(error)) from None
-            lost = {awaited.run_ids[0]: error}
-    return awaited.settle(pending, lost)
+            unfollowed = {awaited.run_ids[0]: error}
+    return awaited.settle(pending, unfollowed)
 
 
 def _key(given: str | None) -> str:

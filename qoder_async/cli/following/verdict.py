@@ -19,7 +19,7 @@ _CODES = {
 _WORST_FIRST = (ExitCode.API, ExitCode.TIMEOUT, ExitCode.RUN_FAILED, ExitCode.RUN_SKIPPED)
 
 
-def verdict(states: Iterable[RunState], *, has_lost: bool = False, has_run_out: bool = False) -> ExitCode:
+def verdict(states: Iterable[RunState], *, has_unfollowed: bool = False, has_run_out: bool = False) -> ExitCode:
     """Choose the exit code of a wait.
 
     What is not known outweighs what is: as long as a run may still go either way, nobody should take the answer for
@@ -28,14 +28,14 @@ def verdict(states: Iterable[RunState], *, has_lost: bool = False, has_run_out: 
     Args:
         states: How the runs that have ended did so. A word that is not known, such as ``unknown``, counts as a run of
             which nobody can tell how it ended.
-        has_lost: Whether a run could not be followed.
+        has_unfollowed: Whether a run could not be followed.
         has_run_out: Whether the time ran out.
 
     Returns:
         The code of the worst of it.
     """
     codes = {_CODES.get(state, ExitCode.API) for state in states}
-    if has_lost:
+    if has_unfollowed:
         codes.add(ExitCode.API)
     if has_run_out:
         codes.add(ExitCode.TIMEOUT)

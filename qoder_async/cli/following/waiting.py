@@ -110,12 +110,12 @@ class Awaited:
             self._last = None
         self._redraw()
 
-    def settle(self, pending: Collection[str], lost: Mapping[str, Exception]) -> ExitCode:
+    def settle(self, pending: Collection[str], unfollowed: Mapping[str, Exception]) -> ExitCode:
         """Sum it up.
 
         Args:
             pending: The runs that had not ended when the time ran out.
-            lost: Why runs could not be followed, by their ids.
+            unfollowed: Why runs could not be followed, by their ids.
 
         Returns:
             The exit code.
@@ -123,42 +123,44 @@ class Awaited:
         Raises:
             Stop: Not all of them have ended.
         """
-        code = verdict(self.states, has_lost=bool(lost), has_run_out=bool(pending))
-        if pending or lost:
-            raise Stop(self._failure(code, pending, lost))
+        code = verdict(self.states, has_unfollowed=bool(unfollowed), has_run_out=bool(pending))
+        if pending or unfollowed:
+            raise Stop(self._failure(code, pending, unfollowed))
         if len(self.states) > 1 and not self.common.json:
             counts = Counter(map(str, self.states))
             told = ", ".join(f"{count:,} {state}" for state, count in counts.most_common())
             self._table.remark(f"{len(self.states):,} runs: {told}")
         return code
 
-    def interrupted(self, pending: Collection[str], lost: Mapping[str, Exception]) -> Failure:
+    def interrupted(self, pending: Collection[str], unfollowed: Mapping[str, Exception]) -> Failure:
         """Say that the runs go on."""
         message = f"interrupted; {self._still_going(pending)}" if pending else "interrupted"
-        return Failure(ExitCode.INTERRUPTED, message, self.onward(pending, lost))
+        return Failure(ExitCode.INTERRUPTED, message, self.onward(pending, unfollowed))
 
     def explain(self, error: QoderError) -> Failure:
         """Put an exception of the library into the words of this command."""
         return explain(error, attempt_option="--request-timeout")
 
-    def onward(self, pending: Collection[str], lost: Mapping[str, Exception]) -> tuple[str, ...]:
+    def onward(self, pending: Collection[str], unfollowed: Mapping[str, Exception]) -> tuple[str, ...]:
         """Give the command that goes on with the runs for which that makes sense."""
-        hopeful = {run_id for run_id, error in lost.items() if not isinstance(error, NotFoundError | BadRequestError)}
+        hopeful = {
+            run_id for run_id, error in unfollowed.items() if not isinstance(error, NotFoundError | BadRequestError)
+        }
         left = [run_id for run_id in self.run_ids if run_id in pending or run_id in hopeful]
         if not left:
             return ()
         options = {**patience_option(self.patience), **self.common.options()}
         return (f"go on: {command('runs', 'wait', *left, **options)}",)
 
-    def _failure(self, code: ExitCode, pending: Collection[str], lost: Mapping[str, Exception]) -> Failure:
-        failures = {run_id: self._explain_any(error) for run_id, error in lost.items()}
+    def _failure(self, code: ExitCode, pending: Collection[str], unfollowed: Mapping[str, Exception]) -> Failure:
+        failures = {run_id: self._explain_any(error) for run_id, error in unfollowed.items()}
         advice = dict.fromkeys(step for failure in failures.values() for step in failure.steps)
-        steps = (*self.onward(pending, lost), *advice)
+        steps = (*self.onward(pending, unfollowed), *advice)
         if not pending and len(self.run_ids) == 1:
             return Failure(code, next(iter(failures.values())).message, steps)
         message = [f"the time ran out (--timeout {self.patience}): {self._still_going(pending)}"] if pending else []
-        if lost:
-            message.append(f"{len(lost):,} of {self._all()} cannot be followed")
+        if unfollowed:
+            message.append(f"{len(unfollowed):,} of {self._all()} cannot be followed")
         told = [f"{run_id}: {failure.message}" for run_id, failure in failures.items()]
         more = len(told) - _MOST_TOLD
         if more > 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async import Cursor
-from qoder_async._paging.run_lists import time_of
+from qoder_async._paging.run_lists import shifted, time_of
 from qoder_async.cli.arguments.next_command import command
 from qoder_async.cli.failures import explain
 from qoder_async.cli.show.words import counted
@@ -130,7 +130,7 @@ class Shown:
         Several runs may share the time of the last one, and where they do not say when they were triggered, that may
         have been up to a second after the time they have.
         """
-        until = time_of(last).replace(microsecond=0) + timedelta(seconds=1)
+        until = shifted(time_of(last).replace(microsecond=0), timedelta(seconds=1))
         return until if self.wanted.until is None else min(until, self.wanted.until)
 
     def _command(self, whose: Mapping[str, object], *, until: datetime | None, cursor: Cursor | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
+from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.query import format_time
 from qoder_async.cli.show.words import NOTHING, duration, short
 from qoder_async.models import Deployment, DeploymentRun, Record
@@ -59,10 +60,6 @@ def deployment_state(deployment: Deployment) -> str:
     return "archived" if deployment.is_archived else str(deployment.status)
 
 
-def _moment(run: DeploymentRun) -> datetime:
-    return run.triggered_at or run.created_at
-
-
 def _schedule(deployment: Deployment) -> str:
     return deployment.schedule.expression if deployment.schedule else NOTHING
 
@@ -84,8 +81,8 @@ RUN_COLUMNS: tuple[Column[DeploymentRun], ...] = (
     Column(
         heading="TRIGGERED (UTC)",
         rank=2,
-        read=lambda run: format_time(_moment(run)),
-        show=lambda run: short(_moment(run)),
+        read=lambda run: format_time(time_of(run)),
+        show=lambda run: short(time_of(run)),
     ),
     Column(
         heading="TOOK",

@@ -7,8 +7,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
+from qoder_async._concurrency.ending import end
 from qoder_async.cli.show.terminal import is_terminal
-from qoder_async.concurrency import end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

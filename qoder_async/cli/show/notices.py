@@ -9,13 +9,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from qoder_async._http.attempt import SENT_AGAIN
+from qoder_async._many.fanout_orders import INCOMPLETE
 from qoder_async.cli.show.text import clean, plainly, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INCOMPLETE = "The runs of %s are incomplete: %s"
-_AGAIN = "again in %"
 _SECONDS_APART = 10.0
 
 
@@ -46,9 +46,9 @@ class _Fewer(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a notice is said."""
-        if record.msg == _INCOMPLETE:
+        if record.msg == INCOMPLETE:
             return False
-        if _AGAIN not in str(record.msg):
+        if record.msg != SENT_AGAIN:
             return True
         now = time.monotonic()
         if now < self._next:

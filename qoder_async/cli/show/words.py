@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING
+
+from qoder_async._wire.timestamps import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def size(count: int) -> str:
 
 def short(moment: datetime) -> str:
     """Write a point in time, for people."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return in_utc(moment).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def duration(milliseconds: int | None) -> str:

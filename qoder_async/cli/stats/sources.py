@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from qoder_async._many.deployment_ids import check_deployments, ids_of
-from qoder_async._paging.run_lists import TIME_SLACK
+from qoder_async._paging.run_lists import TIME_SLACK, shifted
 from qoder_async.cli.arguments.exported_file import check_file
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, explain
@@ -20,7 +20,7 @@ from qoder_async.export.read.seen import seen_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     from qoder_async import AsyncQoder
@@ -89,8 +89,8 @@ async def count_live(
             deployments or _noted(qoder, statistics),
             max_concurrency=concurrency,
             # Runs without the time of their trigger are counted by another, which may be seconds later.
-            triggered_after=_moved(after, -TIME_SLACK),
-            triggered_before=_moved(before, TIME_SLACK),
+            triggered_after=None if after is None else shifted(after, -TIME_SLACK),
+            triggered_before=None if before is None else shifted(before, TIME_SLACK),
             page_size=_PAGE_SIZE,
             on_invalid="skip",
         )
@@ -123,10 +123,3 @@ async def _count(walk: FanOut, statistics: Statistics, *, as_json: bool) -> None
     async with redrawn(line, redraw), walk:
         async for run in walk:
             statistics.add((seen_run(run),))
-
-
-def _moved(moment: datetime | None, by: timedelta) -> datetime | None:
-    try:
-        return None if moment is None else moment + by
-    except OverflowError:
-        return None

@@ -43,6 +43,26 @@ def recognise(path: Path) -> Format:
         ExportError: It cannot be read, or is no export.
         ConfigurationError: The extra that it takes to look into it is not installed.
     """
+    found = find_format(path)
+    if found is None:
+        text = f"{path} exists and is no export of runs: choose another name, or move it away"
+        raise ExportError(text, path=str(path))
+    return found
+
+
+def find_format(path: Path) -> Format | None:
+    """Tell which format of an export a file is in, if it is an export at all.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The format, ``None`` where it is no export.
+
+    Raises:
+        ExportError: It cannot be read.
+        ConfigurationError: The extra that it takes to look into it is not installed.
+    """
     found, reason = None, ""
     try:
         refuse_what_is_no_file(path)
@@ -54,9 +74,6 @@ def recognise(path: Path) -> Format:
         pass
     if reason:
         raise ExportError(f"{path} cannot be read: {reason}", path=str(path))
-    if found is None:
-        text = f"{path} exists and is no export of runs: choose another name, or move it away"
-        raise ExportError(text, path=str(path))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003  msgspec reads the annotations
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -11,9 +11,10 @@ from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.decode import NotJSONError, WrongShapeError, decode_record
 from qoder_async._wire.envelope import REFUSALS, read_members
 from qoder_async._wire.record_id import read_id
-from qoder_async._wire.timestamps import parse_timestamp
+from qoder_async._wire.timestamps import in_utc, parse_timestamp
 from qoder_async.models import DeploymentRun
 from qoder_async.models.record import Timestamp  # noqa: TC001  msgspec reads the annotations
+from qoder_async.models.run import has_ended
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ def state_of(status: str | None, *, has_error: bool, has_session: bool) -> str:
     """
     if status is not None:
         return status
-    return FAILED if has_error and not has_session else STARTED
+    return FAILED if has_ended(None, has_error=has_error, has_session=has_session) else STARTED
 
 
 def seen_run(run: DeploymentRun) -> SeenRun:
@@ -177,21 +178,12 @@ def see_row(
         return SeenRun(run_id, deployment_id, moment, None, None)
 
 
-def in_utc(moment: datetime) -> datetime:
-    """Write an aware time in UTC; one that has no place there stays as it is."""
-    if moment.tzinfo is UTC:
-        return moment
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return moment
-
-
 def _seen(line: _Line) -> SeenRun:
     state = line.status
     if state is None:
-        state = FAILED if line.error is not None and line.session_id is None else STARTED
-    return SeenRun(line.id, line.deployment_id, in_utc(line.triggered_at or line.created_at), state, line.duration_ms)
+        state = state_of(None, has_error=line.error is not None, has_session=line.session_id is not None)
+    moment = line.triggered_at or line.created_at  # as ``time_of`` takes it from a model
+    return SeenRun(line.id, line.deployment_id, in_utc(moment), state, line.duration_ms)
 
 
 def _value(member: bytes | None, kind: type[T]) -> T | None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.call import Call
-from qoder_async._many.fanout_orders import is_everybodys
+from qoder_async._http.retry import ends_everything
 from qoder_async._paging.delivered_ids import DeliveredIds
 from qoder_async._paging.patience import is_passing_unless_understood, patiently
-from qoder_async._paging.raw_pages import raw_pages
+from qoder_async._paging.raw_pages import raw_pages, refuses_place
 from qoder_async._paging.run_lists import runs_of
+from qoder_async._paging.settings import patient
 from qoder_async._wire.cursors import Cursor
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.envelope import read_members, without_mark
@@ -24,7 +25,6 @@ from qoder_async._wire.ids import is_id
 from qoder_async.errors import (
     APIConnectionError,
     APIStatusError,
-    AuthenticationError,
     BadRequestError,
     NotFoundError,
     QoderError,
@@ -35,7 +35,7 @@ from qoder_async.export.sync.plan import State, after_part, asks_from
 from qoder_async.export.sync.rereads import plan, words_to_list
 from qoder_async.export.sync.tally import service_time
 from qoder_async.export.walks import PAGE_SIZE, RunsWalk
-from qoder_async.paging import make_pager, patient
+from qoder_async.paging import make_pager
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from qoder_async.export.sync.turns import FileInTurns
     from qoder_async.models import DeploymentRun
     from qoder_async.paging import Pager
-
-_NO_PLACE = frozenset({400, 404, 410, 422})
-"""The statuses with which a service may answer the id of a run in the list that it does not know any more."""
 
 log: logging.Logger = logging.getLogger("qoder_async")
 
@@ -108,7 +105,8 @@ class DeploymentSync:
         try:
             await self._descend()
         except QoderError as error:
-            if is_everybodys(error) or isinstance(error, AuthenticationError | APIConnectionError):
+            # Where nothing comes back, a walk from the beginning comes no further.
+            if ends_everything(error) or isinstance(error, APIConnectionError):
                 raise
             log.warning("The runs of %s are read anew, because it was not possible to go on: %s", self._id, error)
             self.state = attrs.evolve(self.state, descent=None)
@@ -220,7 +218,7 @@ class DeploymentSync:
                 async for page in pages:
                     return page.records
         except APIStatusError as error:
-            if error.status not in _NO_PLACE:
+            if not refuses_place(error):
                 raise
         return []
 

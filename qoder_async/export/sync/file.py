@@ -9,10 +9,11 @@ from contextlib import closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from qoder_async._paging.run_lists import shifted
 from qoder_async.errors import ExportError
 from qoder_async.export.files import file_errors, move_into_place, open_new, sync_file
 from qoder_async.export.read.recognition import recognise
-from qoder_async.export.sync.plan import SAFE_AGE, Mark, State, earlier_by
+from qoder_async.export.sync.plan import SAFE_AGE, Mark, State
 from qoder_async.export.sync.store import PATIENCE, SyncStore, sqlite_errors
 from qoder_async.export.sync.tables import SYNC_TABLES, WRITE_STATE, state_values
 from qoder_async.export.target import check_target
@@ -133,7 +134,7 @@ def _marks(connection: sqlite3.Connection) -> Iterator[tuple[str, Mark | None]]:
         "SELECT deployment_id, max(time) FROM runs WHERE deployment_id IS NOT NULL AND time IS NOT NULL GROUP BY 1"
     ).fetchall()
     for deployment_id, time in newest:
-        settled = as_text(earlier_by(datetime.fromisoformat(time), SAFE_AGE))
+        settled = as_text(shifted(datetime.fromisoformat(time), -SAFE_AGE))
         mark = connection.execute(
             "SELECT id, time FROM runs WHERE deployment_id = ? AND time <= ? AND id IS NOT NULL"
             " ORDER BY time DESC LIMIT 1",

@@ -13,7 +13,7 @@ from qoder_async.export.sync.changes import Judged
 from qoder_async.export.sync.tally import service_time
 from qoder_async.export.write.columns import as_text
 from qoder_async.following.reader import Reader
-from qoder_async.following.rule import is_at_work, judge, lost
+from qoder_async.following.rule import is_at_work, judge, unknown_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -59,7 +59,7 @@ class Outcomes:
 
     async def _by_session(self, run: DeploymentRun, session_id: str) -> FinishedRun | None:
         if not is_id(session_id):  # what the service named is not safe in a path
-            return lost(run)
+            return unknown_end(run)
         try:
             turn = await self._patiently(partial(self._reader.turn, run))
             if (finished := turn.outcome(None)) is not None:
@@ -70,9 +70,9 @@ class Outcomes:
                 return None
             return (await self._patiently(partial(self._reader.turn, run))).outcome(session)
         except PermissionDeniedError:
-            return lost(run)
+            return unknown_end(run)
         except NotFoundError:
-            return None if self._is_young(run) else lost(run)
+            return None if self._is_young(run) else unknown_end(run)
 
     def _is_young(self, run: DeploymentRun) -> bool:
         now = service_time(self._transport)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._paging.run_lists import TIME_SLACK
+from qoder_async._paging.run_lists import LOOK_BACK, TIME_SLACK, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from qoder_async._wire.decode import RawRecord
     from qoder_async.export.walks import Part, Place
 
-LOOK_BACK = timedelta(minutes=5)
-"""How late a run may become visible after its trigger."""
 SAFE_AGE = LOOK_BACK + TIME_SLACK
 """How old a run's time must be, so that nothing can become visible below it any more."""
 _SLACK = TIME_SLACK + timedelta(seconds=1)
@@ -81,7 +79,7 @@ def asks_from(state: State) -> datetime | None:
     Returns:
         A bound for the service, below the known mark; ``None`` where everything is wanted.
     """
-    return None if state.known is None else earlier_by(state.known.time, _SLACK)
+    return None if state.known is None else shifted(state.known.time, -_SLACK)
 
 
 def after_part(
@@ -123,8 +121,8 @@ def _begin(
     the end of a history again and again.
     """
     newest = next((time for record in records if (time := read_time(record)) is not None), None)
-    by_runs = None if newest is None else earlier_by(newest, SAFE_AGE)
-    by_service = by_runs if asked_at is None else earlier_by(asked_at, SAFE_AGE)
+    by_runs = None if newest is None else shifted(newest, -SAFE_AGE)
+    by_service = by_runs if asked_at is None else shifted(asked_at, -SAFE_AGE)
     cautiously = min((time for time in (by_runs, by_service) if time is not None), default=None)
     mark = _first_mark(records, cautiously, read_time) or _first_mark(records, by_service, read_time)
     return by_service, mark
@@ -149,24 +147,8 @@ def _has_reached(
         return False
     if any(record.id == known.id for record in records):
         return True
-    bound = earlier_by(known.time, _SLACK)
+    bound = shifted(known.time, -_SLACK)
     first = next((time for record in records if (time := read_time(record)) is not None), None)
     last = next((time for record in reversed(records) if (time := read_time(record)) is not None), None)
     # One record with an odd time must not end the walk.
     return first is not None and last is not None and max(first, last) < bound
-
-
-def earlier_by(moment: datetime, span: timedelta) -> datetime:
-    """Go back in time, as far as there is time.
-
-    Args:
-        moment: A point in time.
-        span: How far.
-
-    Returns:
-        The earlier one.
-    """
-    try:
-        return moment - span
-    except OverflowError:
-        return moment

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qoder_async.export.write.columns import NAMES
-from qoder_async.models import RunStatus
+from qoder_async.models.run import ENDED, GOING_ON, has_ended
 
 if TYPE_CHECKING:
     from typing import Self
 
     from qoder_async.export.write.columns import Row
-
-_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.SKIPPED)
-_GOING_ON = (RunStatus.PENDING, RunStatus.RUNNING)
 
 
 def _listed(words: tuple[str, ...]) -> str:
@@ -22,8 +19,9 @@ def _listed(words: tuple[str, ...]) -> str:
 
 _NO_ERROR = "error_type IS NULL AND error_message IS NULL"
 
+# SQLite uses a partial index only for a query with its very words: they stay as they are in files that are there.
 UNFINISHED = (
-    f"(status IN ({_listed(_GOING_ON)}) OR (status NOT IN ({_listed(_GOING_ON + _ENDED)}) AND completed_at IS NULL))"
+    f"(status IN ({_listed(GOING_ON)}) OR (status NOT IN ({_listed(GOING_ON + ENDED)}) AND completed_at IS NULL))"
 )
 """In SQL: the record says that the run goes on. A lean one never says so, and does not change once it is a few minutes
 old, so that the look-back is enough for it."""
@@ -52,10 +50,12 @@ class Facts(NamedTuple):
     @property
     def has_ended(self) -> bool | None:
         """Whether the run has ended, as ``DeploymentRun.is_terminal`` says it."""
-        if self.status is None:
-            has_error = self.error_type is not None or self.error_message is not None
-            return True if has_error and self.session_id is None else None
-        return self.status in _ENDED or (self.status not in _GOING_ON and self.completed_at is not None)
+        return has_ended(
+            self.status,
+            is_completed=self.completed_at is not None,
+            has_error=self.error_type is not None or self.error_message is not None,
+            has_session=self.session_id is not None,
+        )
 
     def may_replace(self, kept: Facts) -> bool:
         """Tell whether a record that came may take the place of the one that is kept.

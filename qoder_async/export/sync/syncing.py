@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from qoder_async._concurrency.workers import Workers
 from qoder_async._many.deployment_ids import ahead, check_deployments, ids_of
 from qoder_async._wire.decode import decode_record
 from qoder_async._wire.ids import is_id
-from qoder_async.concurrency import Workers
 from qoder_async.errors import ConfigurationError, ExportError, NotFoundError, QoderError
 from qoder_async.export.incomplete import incomplete
 from qoder_async.export.liveness import Liveness
 from qoder_async.export.lock import FileLock
+from qoder_async.export.notices import IS_GONE, NOT_UP_TO_DATE
 from qoder_async.export.progress import SyncReport
 from qoder_async.export.sync.changes import Change
 from qoder_async.export.sync.deployment import DeploymentSync
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from pathlib import Path
 
+    from qoder_async._concurrency.workers import Handed
     from qoder_async._many.deployment_ids import Deployments
     from qoder_async.client import AsyncQoder
-    from qoder_async.concurrency import Handed
     from qoder_async.export.progress import OnProgress
     from qoder_async.export.sync.store import SyncStore
     from qoder_async.models import Deployment
@@ -265,7 +266,7 @@ class _Sync:
             if self._are_named and not standing.has_runs:
                 self._give_up(deployment_id, error)
                 return
-            log.warning("%s is gone: its runs stay as they are", deployment_id)
+            log.warning(IS_GONE, deployment_id)
             tally.gone[deployment_id] = str(error)
             hand_over(Change(deployment_id=deployment_id, state=attrs.evolve(sync.state, gone=str(error))))
         except QoderError as error:
@@ -281,7 +282,7 @@ class _Sync:
         return isinstance(error, ExportError) or await self._liveness.is_over(error)
 
     def _give_up(self, deployment_id: str, error: QoderError) -> None:
-        log.warning("The runs of %s are not up to date: %s", deployment_id, error)
+        log.warning(NOT_UP_TO_DATE, deployment_id, error)
         self._tally.failures[deployment_id] = error
         self._tally.done.pop(deployment_id, None)
 

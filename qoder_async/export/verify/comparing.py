@@ -5,15 +5,16 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from qoder_async._paging.run_lists import TIME_SLACK, runs_of
+from qoder_async._paging.run_lists import TIME_SLACK, runs_of, shifted
+from qoder_async._paging.settings import patient
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async.export.read.seen import see_line
 from qoder_async.export.verify.plan import BEGINNING, WINDOW, Window, window_at
-from qoder_async.paging import make_pager, patient
+from qoder_async.paging import make_pager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from qoder_async._http.transport import Transport
     from qoder_async.export.read.seen import SeenRun
@@ -107,7 +108,7 @@ class Comparing:
     async def _runs(self, deployment_id: str, start: datetime, end: datetime) -> AsyncGenerator[SeenRun, None]:
         """Walk the runs around a window, the newest first, each record read as those of the file are."""
         after = None if start <= BEGINNING else start - TIME_SLACK
-        listing = runs_of(self._transport, deployment_id, after=after, before=_later(end, TIME_SLACK))
+        listing = runs_of(self._transport, deployment_id, after=after, before=shifted(end, TIME_SLACK))
         pager = make_pager(listing, _PAGE_SIZE, None, None, 0, "raise")
         async with aclosing(patient(pager, self.note_request).raw()) as records:
             async for record in records:
@@ -128,10 +129,3 @@ def _forgive(run: SeenRun, windows: Sequence[Window]) -> None:
 def _lies_after(moment: datetime, end: datetime) -> bool:
     """Tell whether a time lies so far after another that no inaccuracy explains it."""
     return moment > end and moment - end >= _FAR
-
-
-def _later(moment: datetime, by: timedelta) -> datetime | None:
-    try:
-        return moment + by
-    except OverflowError:
-        return None

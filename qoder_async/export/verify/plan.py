@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from qoder_async._paging.run_lists import shifted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -156,7 +158,7 @@ class FirstLook:
                 Window(
                     deployment_id,
                     start=start if place or floor is None else min(start, floor),
-                    end=_just_after(newest) if is_last else _moment(starts[place + 1]),
+                    end=shifted(newest, _TICK) if is_last else _moment(starts[place + 1]),
                     newest=newest if is_last else None,
                 )
             )
@@ -210,13 +212,6 @@ def window_at(windows: Sequence[Window], moment: datetime) -> Window | None:
     """
     place = bisect_right(windows, moment, key=lambda window: window.start) - 1
     return windows[place] if place >= 0 and windows[place].holds(moment) else None
-
-
-def _just_after(moment: datetime) -> datetime:
-    try:
-        return moment + _TICK
-    except OverflowError:
-        return moment  # there is nothing after it
 
 
 def _moment(microseconds: int) -> datetime:

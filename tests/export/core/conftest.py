@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
-import pytest_asyncio
+from support.loops import _without_the_debug_mode_of_the_loop  # noqa: F401  a fixture of all tests here
 
 from qoder_async.export import walks
 
@@ -20,8 +19,3 @@ def _without_waiting_for_the_disk(monkeypatch):
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
     monkeypatch.setattr(walks, "PAGE_SIZE", 5)
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def _without_the_debug_mode_of_the_loop():
-    asyncio.get_running_loop().set_debug(False)

@@ -7,16 +7,15 @@ import json
 from collections import Counter
 from contextlib import asynccontextmanager, nullcontext
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 from support.clock import START, FakeClock, use_clock
 from support.exported_ids import ids_in  # noqa: F401  for the tests
+from support.leftovers import client_tasks, names_in, open_files
 from support.virtual_time import VirtualTime
 
-import qoder_async
 from qoder_async import AsyncQoder
 from qoder_async.export import exporting, job, spool
 from qoder_async.export.exporting import export_runs
@@ -25,6 +24,7 @@ from qoder_async.simulator import ManualClock, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
+    from pathlib import Path
 
     from qoder_async.export.progress import ExportReport
 
@@ -36,8 +36,6 @@ DEPLOYMENTS = "GET /deployments"
 SIZES = (0, 1, 7, 25, 5, 0, 3, 12)
 """Runs of some deployments; pages are of 5."""
 TOKEN = "pt-canary-that-no-file-may-hold"
-
-_LIBRARY = Path(qoder_async.__file__).parent
 
 
 @attrs.frozen
@@ -87,11 +85,6 @@ class Place:
         """What it sends for all runs of these deployments, by default of all."""
         wanted = self.sim.deployment_ids() if deployments is None else deployments
         return [self.sent(run_id) for deployment_id in wanted for run_id in self.sim.run_ids(deployment_id)]
-
-
-def names_in(folder: Path) -> list[str]:
-    """The names of what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
 
 
 @asynccontextmanager
@@ -206,51 +199,6 @@ def ids(on: Place, deployments: Iterable[str] | None = None) -> list[str]:
     """The ids of all runs of these deployments, by default of all."""
     wanted = on.sim.deployment_ids() if deployments is None else deployments
     return [run_id for deployment_id in wanted for run_id in on.sim.run_ids(deployment_id)]
-
-
-def of(*deployment_ids: str) -> Callable[[Any], bool]:
-    """For ``when=`` of a fault: only requests for the runs of these deployments."""
-    paths = {f"/deployments/{deployment_id}/runs" for deployment_id in deployment_ids}
-    return lambda request: request.path in paths
-
-
-def is_later_page(request: Any) -> bool:
-    """For ``when=`` of a fault: only requests with a cursor."""
-    return bool({"after_id", "page"} & set(request.query))
-
-
-def later_pages_of(*deployment_ids: str) -> Callable[[Any], bool]:
-    """For ``when=`` of a fault: only requests for the second page of these deployments and those after it."""
-    first = of(*deployment_ids)
-    return lambda request: first(request) and is_later_page(request)
-
-
-def client_tasks() -> list[asyncio.Task[Any]]:
-    """The tasks that the library has running."""
-    return [task for task in asyncio.all_tasks() if _is_the_librarys(task)]
-
-
-def _is_the_librarys(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    if code is None or not Path(code.co_filename).is_relative_to(_LIBRARY):
-        return False
-    return Path(code.co_filename).relative_to(_LIBRARY).parts[0] != "simulator"
-
-
-def open_files(folder: Path) -> list[str]:
-    """The files in a folder that this process has open."""
-    descriptors = Path("/proc/self/fd")
-    if not descriptors.exists():
-        return []
-    found = []
-    for descriptor in list(descriptors.iterdir()):
-        try:
-            leads_to = descriptor.readlink()
-        except OSError:  # the one that lists the folder
-            continue
-        if leads_to.is_relative_to(folder):
-            found.append(str(leads_to))
-    return found
 
 
 class Stopped(Exception):  # noqa: N818  what a caller's own function may raise

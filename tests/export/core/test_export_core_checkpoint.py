@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import attrs
 import pytest
-from core_support import names_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.leftovers import names_in
 
 from qoder_async import Cursor, ExportError
 from qoder_async.export.checkpoint import Checkpoint, Filters, Publication, read_checkpoint, write_checkpoint

@@ -16,15 +16,13 @@ from core_support import (
     assert_whole,
     ids,
     ids_in,
-    is_later_page,
-    later_pages_of,
     lines_of,
-    of,
     served,
     stop_after,
     tick,
 )
 from support.clock import START
+from support.requests_for import is_later_page, later_pages_of, of
 
 from qoder_async import BadRequestError, ExportError, PaginationError, PaginationLoopError
 from qoder_async._wire.record_id import read_id

@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 import pytest
 from core_disk import Disk, Killed
-from core_support import Stopped, assert_same, ids, ids_in, lines_of, open_files, served, stop_after, tick
+from core_support import Stopped, assert_same, ids, ids_in, lines_of, served, stop_after, tick
+from support.leftovers import open_files
 
 from qoder_async import ExportError
 from qoder_async.export import files

@@ -6,7 +6,7 @@ import errno
 import os
 
 import pytest
-from core_support import names_in, open_files
+from support.leftovers import names_in, open_files
 
 from qoder_async import ExportError
 from qoder_async.export.files import file_errors, move_into_place, replace_file, sync_file, sync_folder, write_all

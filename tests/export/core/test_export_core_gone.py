@@ -5,21 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from core_support import (
-    ALWAYS,
-    BOTH,
-    RUNS,
-    SIZES,
-    TOKEN,
-    add,
-    assert_same,
-    assert_whole,
-    later_pages_of,
-    lines_of,
-    of,
-    served,
-    tick,
-)
+from core_support import ALWAYS, BOTH, RUNS, SIZES, TOKEN, add, assert_same, assert_whole, lines_of, served, tick
+from support.requests_for import later_pages_of, of
 
 from qoder_async import (
     ExportError,

@@ -19,11 +19,10 @@ from core_support import (
     ids,
     ids_in,
     lines_of,
-    names_in,
-    open_files,
     served,
     stop_after,
 )
+from support.leftovers import names_in, open_files
 
 from qoder_async import ExportError
 from qoder_async.export import fetching, job, publishing, walks

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from core_support import names_in, open_files
+from support.leftovers import names_in, open_files
 
 from qoder_async import ExportError
 from qoder_async.export import lock as module

@@ -6,7 +6,8 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from core_support import ALWAYS, BOTH, SIZES, Stopped, later_pages_of, of, served, stop_after
+from core_support import ALWAYS, BOTH, SIZES, Stopped, served, stop_after
+from support.requests_for import later_pages_of, of
 
 from qoder_async import ExportError, Pace
 from qoder_async.export import ticking

@@ -5,26 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from core_support import (
-    ALWAYS,
-    DEPLOYMENTS,
-    RUNS,
-    SIZES,
-    Stopped,
-    assert_same,
-    assert_whole,
-    ids,
-    ids_in,
-    of,
-    served,
-)
+from core_support import ALWAYS, DEPLOYMENTS, RUNS, SIZES, Stopped, assert_same, assert_whole, ids, ids_in, served
+from support.requests_for import of
+from support.sources import one_by_one
 
 from qoder_async import ExportError
-
-
-async def each(things):
-    for thing in things:
-        yield thing
 
 
 async def begun(on, deployments):
@@ -107,7 +92,7 @@ async def test_a_generator_of_more_than_the_one_whose_target_is_there(tmp_path, 
 
 
 UNKNOWN = ("a generator", "an async generator", "a pager")
-AGAIN = {"a list": list, "a generator": iter, "an async generator": each, "all": lambda _: None, "a pager": ...}
+AGAIN = {"a list": list, "a generator": iter, "an async generator": one_by_one, "all": lambda _: None, "a pager": ...}
 
 
 @pytest.mark.parametrize("kind", AGAIN)

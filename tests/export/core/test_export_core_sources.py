@@ -6,26 +6,12 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from core_support import (
-    BOTH,
-    DEPLOYMENTS,
-    RUNS,
-    SIZES,
-    Stopped,
-    assert_whole,
-    client_tasks,
-    ids,
-    served,
-)
+from core_support import BOTH, DEPLOYMENTS, RUNS, SIZES, Stopped, assert_whole, ids, served
+from support.leftovers import client_tasks
+from support.sources import one_by_one
 
 from qoder_async import ConfigurationError, ExportError, NotFoundError
 from qoder_async._many.deployment_ids import ahead
-
-
-async def each(things):
-    for thing in things:
-        yield thing
-
 
 SOURCES = {
     "ids": list,
@@ -34,7 +20,7 @@ SOURCES = {
     "keys": dict.fromkeys,
     "an iterator": iter,
     "a generator": lambda some: (one for one in some),
-    "an async generator": each,
+    "an async generator": one_by_one,
     "twice the same": lambda some: [*some, *some],
     "a generator with twice the same": lambda some: iter([*some, *some]),
 }
@@ -108,7 +94,7 @@ async def test_a_generator_that_raises(tmp_path, before, is_async):
             await on.export(deployments=(broken_later if is_async else broken)(some))
         assert on.names == ["runs.jsonl.checkpoint", "runs.jsonl.spool"]
         asked = on.sim.request_counts[RUNS]
-        report = await on.export(deployments=each(some))
+        report = await on.export(deployments=one_by_one(some))
         assert_whole(on)
         assert report.resumed_rows == len(ids(on, some[:before]))
         # Nothing is asked for twice.
@@ -191,7 +177,7 @@ async def test_a_named_deployment_that_does_not_exist(tmp_path, shape):
 async def test_one_of_a_generator_that_does_not_exist_has_disappeared(tmp_path):
     async with served(tmp_path, sizes=SIZES) as on:
         some = on.sim.deployment_ids()
-        report = await on.export(deployments=each([*some, "dep_nope"]))
+        report = await on.export(deployments=one_by_one([*some, "dep_nope"]))
         assert set(report.gone) == {"dep_nope"}
         assert_whole(on)
 

@@ -7,9 +7,9 @@ import os
 import threading
 
 import pytest
-from core_support import open_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.leftovers import open_files
 
 from qoder_async import ExportError
 from qoder_async.export import spool as module

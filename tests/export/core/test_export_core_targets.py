@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from core_support import ENDINGS, SIZES, assert_same, assert_whole, ids, ids_in, lines_of, names_in, served
+from core_support import ENDINGS, SIZES, assert_same, assert_whole, ids, ids_in, lines_of, served
+from support.leftovers import names_in
 
 from qoder_async import ExportError
 from qoder_async.export import publishing

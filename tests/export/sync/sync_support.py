@@ -16,7 +16,7 @@ from qoder_async.export.sync.syncing import sync_runs
 from qoder_async.simulator import ManualClock, Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Iterable
     from pathlib import Path
 
     from qoder_async.export.progress import SyncReport
@@ -129,18 +129,3 @@ async def stage(folder: Path, shape: Any = "extended", *, sim: Any = None, **opt
 def routes(requests: Iterable[RecordedRequest]) -> list[str]:
     """What was asked for."""
     return [request.route for request in requests]
-
-
-def ago(seconds: float) -> Any:
-    """A time before the beginning."""
-    return START - timedelta(seconds=seconds)
-
-
-def of(deployment_id: str) -> Callable[[Any], bool]:
-    """For ``when=`` of a fault: only requests for this deployment's runs."""
-    return lambda request: request.path == f"/deployments/{deployment_id}/runs"
-
-
-def later_pages(request: RecordedRequest) -> bool:
-    """For ``when=`` of a fault: only requests that go on with a list."""
-    return bool({"after_id", "page"} & set(request.query))

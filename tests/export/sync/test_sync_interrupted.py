@@ -10,7 +10,9 @@ import sqlite3
 import attrs
 import pytest
 import pytest_asyncio
-from sync_support import RUNS, ago, later_pages, of, query, records, stage
+from support.clock import ago
+from support.requests_for import is_later_page, of
+from sync_support import RUNS, query, records, stage
 
 from qoder_async import ExportError, ServerError
 from qoder_async.export.sync import file as sync_file
@@ -117,7 +119,7 @@ async def test_from_a_cursor_that_has_expired(tmp_path, shape, status):
         there = len(records(on.path))
         on.advance(DAY)
         on.sim.add_runs(dep, 5)
-        expired = on.sim.faults.add("status", status=status, when=later_pages)
+        expired = on.sim.faults.add("status", status=status, when=is_later_page)
         asked = pages(await on.asked())
         assert expired.hits == 1
         on.assert_same()

@@ -8,7 +8,8 @@ from random import Random
 
 import attrs
 import pytest
-from sync_support import RUN, RUNS, Stage, later_pages, records, stage, truth
+from support.requests_for import is_later_page
+from sync_support import RUN, RUNS, Stage, records, stage, truth
 
 from qoder_async import ExportError
 
@@ -52,7 +53,7 @@ class Life:
         sim.faults.add("status", when=self._at_request)
         sim.faults.add("body", route=RUNS, share=0.05, body=stale)
         sim.faults.add("status", share=0.03, status=503)
-        sim.faults.add("status", route=RUNS, share=0.03, status=400, when=later_pages)
+        sim.faults.add("status", route=RUNS, share=0.03, status=400, when=is_later_page)
         sim.faults.add("status", route=RUN, share=0.1, status=500)
 
     def happen(self) -> None:

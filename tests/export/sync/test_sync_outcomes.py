@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 import pytest_asyncio
-from sync_support import DEPLOYMENTS, RUNS, ago, column, query, routes, stage
+from support.clock import ago
+from sync_support import DEPLOYMENTS, RUNS, column, query, routes, stage
 
 from qoder_async import ExportError, ServerError
 from qoder_async.simulator.instants import from_seconds

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoder_async import Cursor
-from qoder_async._paging.run_lists import TIME_SLACK
+from qoder_async._paging.run_lists import LOOK_BACK, TIME_SLACK
 from qoder_async._wire.decode import RawRecord
-from qoder_async.export.sync.plan import LOOK_BACK, SAFE_AGE, Descent, Mark, State, after_part, asks_from, earlier_by
+from qoder_async.export.sync.plan import SAFE_AGE, Descent, Mark, State, after_part, asks_from
 from qoder_async.export.walks import Part, Place
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -152,7 +152,6 @@ def test_as_much_more_is_asked_for_as_the_order_of_the_list_may_be_off():
 
 def test_time_has_a_beginning():
     first = datetime.min.replace(tzinfo=UTC)
-    assert earlier_by(first, LOOK_BACK) == first
     assert after(State(known=Mark("k", first)), part(10)).descent is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import DeploymentRun, converter
+from qoder_async.export.read.seen import see_line
 from qoder_async.export.sync.rows import UNFINISHED, UNJUDGED, Facts
 from qoder_async.export.write.sqlite_schema import TABLES, UPSERT, row_of
 
@@ -57,14 +59,35 @@ def test_a_row_says_what_the_model_says(record):
 
 @given(records())
 def test_sql_says_the_same(record):
-    connection = sqlite3.connect(":memory:")
-    connection.execute(TABLES[0])
-    connection.execute(UPSERT, row_of(json.dumps(record).encode()))
-    unfinished, unjudged = connection.execute(f"SELECT {UNFINISHED}, {UNJUDGED} FROM runs").fetchone()
-    connection.close()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute(UPSERT, row_of(json.dumps(record).encode()))
+        unfinished, unjudged = connection.execute(f"SELECT {UNFINISHED}, {UNJUDGED} FROM runs").fetchone()
+        [state] = connection.execute("SELECT state FROM results").fetchone()
     run = converter.structure(record, DeploymentRun)
     assert bool(unfinished) == (run.is_terminal is False)
     assert bool(unjudged) == (run.status is None and (run.session_id is not None or run.error is not None))
+    assert state == (run.status if run.status is not None else "failed" if run.is_terminal else None)
+
+
+def test_the_words_of_files_that_are_there_are_the_same():
+    """SQLite uses a partial index only for a query with the very condition of the index."""
+    assert UNFINISHED == (
+        "(status IN ('pending', 'running') OR (status NOT IN ('pending', 'running', 'completed', 'failed', 'skipped')"
+        " AND completed_at IS NULL))"
+    )
+    assert UNJUDGED == (
+        "(status IS NULL AND outcome IS NULL AND created_at IS NOT NULL AND (session_id IS NOT NULL OR "
+        "NOT (error_type IS NULL AND error_message IS NULL)))"
+    )
+
+
+@given(records())
+def test_what_is_read_of_a_line_says_the_same(record):
+    run = converter.structure(record, DeploymentRun)
+    state = see_line(json.dumps(record).encode()).state
+    assert state == (run.status if run.status is not None else "failed" if run.is_terminal else "started")
 
 
 def test_what_cannot_be_decoded_is_neither():

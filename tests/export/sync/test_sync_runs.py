@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 import pytest_asyncio
-from support.clock import START, FakeClock
-from sync_support import DEPLOYMENTS, RUN, RUNS, ago, column, later_pages, of, query, records, routes, stage
+from support.clock import START, FakeClock, ago
+from support.requests_for import is_later_page, of
+from sync_support import DEPLOYMENTS, RUN, RUNS, column, query, records, routes, stage
 
 from qoder_async import (
     AuthenticationError,
@@ -328,7 +329,7 @@ async def test_a_place_in_the_list_that_is_gone_does_no_harm(on):
     runs = on.sim.add_runs(dep, 20, state="running", newest=ago(DAY))
     on.sim.insert_run(dep)
     await on.sync()
-    on.sim.faults.add("status", status=404, when=later_pages)
+    on.sim.faults.add("status", status=404, when=is_later_page)
     for run in runs:
         on.sim.set_run(run, status="completed")
     assert routes(await on.asked()) == [DEPLOYMENTS, RUNS, RUNS, *[RUN] * 18]
@@ -340,7 +341,7 @@ async def test_a_part_of_the_list_that_fails_is_a_failure(on):
     on.sim.add_runs(dep, 20, state="running", newest=ago(DAY))
     on.sim.insert_run(dep)
     await on.sync()
-    on.sim.faults.add("status", status=403, when=later_pages)
+    on.sim.faults.add("status", status=403, when=is_later_page)
     with pytest.raises(ExportError) as caught:
         await on.sync()
     assert list(caught.value.failures) == [dep]
