@@ -153,14 +153,14 @@ class Transport:
 
     async def _send(self, call: Call[T], told: CallTelemetry | None = None) -> T:
         self.check_open()
-        started = self.clock.now()
+        started, slots = self.clock.now(), self.connections.slots
         # Made when the call goes out: the garbage collector looks at all that thousands hold who wait for their turn.
         progress: _Progress | None = None
-        while await self._enter(call, started):
+        while await self._enter(call, slots, started):
             if progress is None:
                 may_renew = self.settings.tokens.can_renew
                 progress = _Progress(started=started, may_renew=may_renew, telemetry=told)
-            outcome = await self._attempt(call, progress)
+            outcome = await self._attempt(call, slots, progress)
             if not isinstance(outcome, Failure):
                 return outcome
             progress.failure = outcome
@@ -172,9 +172,8 @@ class Transport:
         # No except block is open here, so nothing of aiohttp's is chained to what is raised.
         raise _final_error(call, progress, self.traits)
 
-    def _enter(self, call: Call[T], started: float) -> Awaitable[bool]:
+    def _enter(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> Awaitable[bool]:
         """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
-        slots = self.connections.slots
         if self.settings.retry.deadline is None:
             return self.pacing.enter(call, slots)
         return self._enter_in_time(call, slots, started)
@@ -190,12 +189,12 @@ class Transport:
             return False
         return True
 
-    async def _attempt(self, call: Call[T], progress: _Progress) -> T | Failure:
+    async def _attempt(self, call: Call[T], slots: asyncio.Semaphore, progress: _Progress) -> T | Failure:
         """Send a call once, give its slot back, and note in ``progress`` whether there is a next time."""
         try:
             got = await self._exchange(call, progress)
         finally:
-            self.connections.slots.release()
+            slots.release()
         progress.took = self.clock.now() - progress.sent
         progress.wait = None
         if got is None:
