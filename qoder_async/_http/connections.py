@@ -172,8 +172,8 @@ async def _read_certificates() -> ssl.SSLContext:
 
 
 def _make_session(context: ssl.SSLContext | bool) -> aiohttp.ClientSession:
-    # asyncio reads into blocks of 256 KiB, which glibc maps and unmaps one by one until a larger one was freed: three calls
-    # to the system and fresh pages of memory for every answer.
+    # asyncio reads into blocks of 256 KiB. Until a larger one was freed, glibc maps and unmaps each of them: that takes
+    # three calls to the system and fresh pages of memory for every answer.
     bytes(1 << 19)
     session = aiohttp.ClientSession(
         # The slots bound the connections; the system's own resolver finds what other programs find.
