@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from qoder_async._http.clock import Clock
 
 mocking.install()
+# Where a shell started the tests in the background, Ctrl-C is ignored, and so it would be by all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("explore", deadline=None)  # a slow machine is no failure
 # What CI says must not depend on chance: whoever works on the code explores.
 settings.register_profile("repeat", deadline=None, derandomize=True)
