@@ -106,5 +106,6 @@ def test_importing_the_library_loads_neither_converter_nor_simulator_nor_exports
     ).stdout.split()
     assert "qoder_async.client" in loaded
     unwanted = {"cattrs", "sqlite3", "qoder_async.simulator", "qoder_async.cli", "aiohttp.web", *OPTIONAL}
-    assert unwanted & set(loaded) == set()
+    # aiohttp takes what it finds for compression.
+    assert unwanted & set(loaded) <= {"brotli"}
     assert not any(name.startswith("qoder_async.export.") for name in loaded)

@@ -25,8 +25,7 @@ def ids_in(path: Path, ending: str) -> list[str]:
         with closing(sqlite3.connect(path)) as connection:
             return [run_id for (run_id,) in connection.execute("SELECT id FROM runs")]
     if ending == "parquet":
-        with parquet.ParquetFile(path) as file:
-            ids: list[str] = file.read(["id"]).column("id").to_pylist()
+        ids: list[str] = parquet.read_table(path, columns=["id"]).column("id").to_pylist()
         return ids
     data = path.read_bytes()
     if ending == "jsonl.gz":

@@ -48,10 +48,16 @@ def read_parquet(path: Path, most: int) -> Generator[list[SeenRun], None, None]:
     reason = ""
     try:
         with parquet.ParquetFile(path, pre_buffer=False) as file:
+            if file.num_row_groups == 0:  # which older versions cannot iterate
+                return
             for batch in file.iter_batches(batch_size=_AT_ONCE, columns=[*_COLUMNS, "extra"], use_threads=False):
                 runs = list(_see(batch, pa))
                 for start in range(0, len(runs), most):
                     yield runs[start : start + most]
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        reason = str(error)  # what pyarrow found in the file, and not what the system says
     except (pa.ArrowException, KeyError, ValueError, OverflowError) as error:
         reason = str(error)
     if reason:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from qoder_async._wire.envelope import REFUSALS
 from qoder_async._wire.timestamps import parse_timestamp
 from qoder_async.errors import ExportError
 from qoder_async.export.read.compressed import DamagedError
@@ -56,7 +57,7 @@ def read_scope(path: Path, found: Format) -> Scope | None:
         return None if text is None else _parse(text)
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
-    except (DamagedError, ValueError) as error:
+    except (DamagedError, ValueError, *REFUSALS) as error:  # not all versions of msgspec raise a ValueError
         reason = f"is damaged: {error}"
     raise ExportError(f"{path} {reason}", path=str(path))
 
