@@ -25,3 +25,15 @@ def refuse(instead: str) -> Callable[..., NoReturn]:
         raise TypeError(f"{type(self).__name__} {instead}")
 
     return refused
+
+
+def refuse_block(name: str) -> Callable[..., NoReturn]:
+    """Make such a method for what has to be entered before it is iterated.
+
+    Args:
+        name: What the examples call it.
+
+    Returns:
+        The method; it raises ``TypeError``.
+    """
+    return refuse(f"is used in two steps: async with … as {name}, and in it async for … in {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from qoder_async._misuse import refuse
+from qoder_async._misuse import refuse_block
 from qoder_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ class RunsBlock:
         await self.aclose()
 
     if not TYPE_CHECKING:
-        __enter__ = __exit__ = __getitem__ = refuse(
-            "is used in two steps: async with … as runs, and in it async for … in runs"
-        )
+        __enter__ = __exit__ = __getitem__ = refuse_block("runs")
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""

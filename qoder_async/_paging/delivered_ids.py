@@ -38,8 +38,6 @@ class DeliveredIds:
         # They are forgotten as they came, many at a time, which costs least for each.
         self._parts: deque[Sequence[str | None]] = deque()
         self._size = 0
-        self._last: str | None = None
-        self._sorts: Callable[[Any, Any], bool] | None = None
         self._set: set[str | None] | None = None
 
     def take(self, records: list[T]) -> list[T]:
@@ -67,18 +65,15 @@ class DeliveredIds:
 
     def _goes_on(self, ids: Sequence[str | None]) -> bool:
         """Tell whether each id sorts beyond all before it, always the same way."""
-        line: Sequence[Any] = ids if self._last is None else [self._last, *ids]
-        if len(line) < 2:
-            self._last = line[0] if line else None
+        if not ids:
             return True
+        line: Sequence[Any] = [self._parts[-1][-1], *ids] if self._parts else ids
         try:
             sorts: Callable[[Any, Any], bool] = operator.lt if line[0] < line[-1] else operator.gt
-            if self._sorts not in (None, sorts) or not all(map(sorts, line, line[1:])):
-                return False
+            turns = self._size > 1 and not sorts(self._parts[0][0], line[0])
+            return not turns and all(map(sorts, line, line[1:]))
         except TypeError:  # there is a None
             return False
-        self._last, self._sorts = line[-1], sorts
-        return True
 
     def _look_up(self) -> set[str | None]:
         """Give all ids as a set, and keep one from now on."""
@@ -88,6 +83,8 @@ class DeliveredIds:
 
     def _keep(self, ids: Sequence[str | None]) -> None:
         """Keep ids, and forget what no longer fits into the window."""
+        if not ids:
+            return
         self._parts.append(ids)
         self._size += len(ids)
         while self._size - len(self._parts[0]) >= _WINDOW:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
-from qoder_async._misuse import refuse
+from qoder_async._misuse import refuse_block
 from qoder_async._wire.ids import id_of
 from qoder_async.errors import ConfigurationError, RunTimeoutError
 from qoder_async.following.change import features_of
@@ -154,9 +154,7 @@ class EndingRuns:
             await self._subscription.__aexit__(exc_type, exc, traceback)
 
     if not TYPE_CHECKING:
-        __enter__ = __exit__ = __getitem__ = refuse(
-            "is used in two steps: async with … as ending, and in it async for … in ending"
-        )
+        __enter__ = __exit__ = __getitem__ = refuse_block("ending")
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""

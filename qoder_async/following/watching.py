@@ -14,7 +14,7 @@ import attrs
 
 from qoder_async._concurrency.ending import end
 from qoder_async._http.retry import is_passing_error
-from qoder_async._misuse import refuse
+from qoder_async._misuse import refuse_block
 from qoder_async._paging.patience import asked_wait
 from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import id_of
@@ -153,9 +153,7 @@ class RunChanges:
             await self._subscription.__aexit__(exc_type, exc, traceback)
 
     if not TYPE_CHECKING:
-        __enter__ = __exit__ = __getitem__ = refuse(
-            "is used in two steps: async with … as changes, and in it async for … in changes"
-        )
+        __enter__ = __exit__ = __getitem__ = refuse_block("changes")
 
     async def aclose(self) -> None:
         """End it before the block is left, also for another task that iterates; doing so again does nothing."""

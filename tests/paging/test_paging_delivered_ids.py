@@ -62,6 +62,7 @@ def test_ids_that_sort_are_kept_and_not_looked_up(sign):
     ids = [f"drun_{number:05}" for number in range(30_000)][::sign]
     for start in range(0, 30_000, 100):
         assert fresh_ids(delivered, *ids[start : start + 100]) == ids[start : start + 100]
+        assert fresh_ids(delivered) == []
     assert delivered._set is None
     assert sum(map(len, delivered._parts)) == 10_000
 
