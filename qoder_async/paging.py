@@ -11,7 +11,7 @@ import attrs
 from qoder_async._concurrency.ending import end
 from qoder_async._misuse import refuse
 from qoder_async._paging.delivered_ids import Identified
-from qoder_async._paging.settings import Settings
+from qoder_async._paging.settings import WalkSettings
 from qoder_async._paging.walk import OnInvalid, whole
 from qoder_async._wire.cursors import Cursor, read_cursor
 from qoder_async.errors import ConfigurationError
@@ -72,7 +72,7 @@ class Pager(Generic[M]):
         ```
     """
 
-    _settings: Settings[M] = attrs.field(alias="settings")
+    _settings: WalkSettings[M] = attrs.field(alias="settings")
 
     def __repr__(self) -> str:
         start = f" from {self._settings.cursor}" if self._settings.cursor else ""
@@ -246,7 +246,7 @@ def make_pager(
         raise ConfigurationError(
             f"cursor must be one that a page or an error of this list gave, since it takes no ids; got {start!r}"
         )
-    settings = Settings(
+    settings = WalkSettings(
         listing=listing,
         page_size=page_size,
         max_items=max_items,

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Record)
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Settings(Generic[M]):
+class WalkSettings(Generic[M]):
     """How a list is walked.
 
     Attributes:
@@ -75,7 +75,7 @@ class Settings(Generic[M]):
         return max(1, min(self.page_size, self.max_items))
 
 
-def settings_of(pager: Pager[M]) -> Settings[M]:
+def settings_of(pager: Pager[M]) -> WalkSettings[M]:
     """Give the settings of a pager.
 
     Args:
