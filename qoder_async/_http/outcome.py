@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 import msgspec
 
-from qoder_async._http.retry import is_passing
+from qoder_async._http.consequences import is_passing
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
 from qoder_async._wire.failures import describe_body, request_id, status_error
 from qoder_async._wire.headers import hide, hide_in_bytes

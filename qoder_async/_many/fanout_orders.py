@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._concurrency.workers import Handed, Workers
-from qoder_async._http.retry import ends_everything
+from qoder_async._http.consequences import ends_everything
 from qoder_async._many.newest_first import Branch, NewestFirst
 from qoder_async._paging.unread_pages import unread_pages
 from qoder_async.errors import QoderError

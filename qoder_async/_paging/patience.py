@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from qoder_async._http.retry import is_passing_error
+from qoder_async._http.consequences import is_passing_error
 from qoder_async.errors import APIStatusError, QoderError, ResponseDecodeError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from qoder_async._http.retry import is_passing_error
+from qoder_async._http.consequences import is_passing_error
 from qoder_async._paging.delivered_ids import Identified
 from qoder_async._paging.patience import is_passing_unless_understood
 from qoder_async._paging.walk import OnInvalid, Walk

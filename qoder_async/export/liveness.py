@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qoder_async._http.retry import ends_everything, is_passing_error
+from qoder_async._http.consequences import ends_everything, is_passing_error
 from qoder_async._paging.settings import counted
 from qoder_async.errors import QoderError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._http.retry import is_passing_error
+from qoder_async._http.consequences import is_passing_error
 from qoder_async._paging.patience import PATIENCE, asked_wait
 from qoder_async._paging.run_lists import time_of
 from qoder_async._wire.ids import is_id

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._http.retry import is_passing_error
+from qoder_async._http.consequences import is_passing_error
 from qoder_async.concurrency import for_each
 from qoder_async.errors import NotFoundError, PermissionDeniedError, QoderError
 from qoder_async.following.followed import Reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from qoder_async._http.retry import ends_everything, is_passing_error
+from qoder_async._http.consequences import ends_everything, is_passing_error
 from qoder_async.models import Record
 
 if TYPE_CHECKING:

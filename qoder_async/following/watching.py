@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._concurrency.ending import end
-from qoder_async._http.retry import is_passing_error
+from qoder_async._http.consequences import is_passing_error
 from qoder_async._misuse import refuse_block
 from qoder_async._paging.patience import asked_wait
 from qoder_async._paging.run_lists import time_of

@@ -22,7 +22,7 @@ from qoder_async import (
     ServerError,
     UnsupportedFilterError,
 )
-from qoder_async._http.retry import ends_everything, is_passing_error
+from qoder_async._http.consequences import ends_everything, is_passing_error
 from qoder_async._wire.failures import status_error
 from qoder_async.following.walks import Search
 

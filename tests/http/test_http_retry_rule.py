@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import RetryPolicy
-from qoder_async._http.retry import is_passing, wait_before_next
+from qoder_async._http.consequences import is_passing
+from qoder_async._http.retry import wait_before_next
 
 FIVE = RetryPolicy(attempts=5)
 DURATIONS = st.floats(0.001, 1e6)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from qoder_async._http.call import Call
-from qoder_async._http.retry import ends_everything
+from qoder_async._http.consequences import ends_everything
 from qoder_async._paging.delivered_ids import DeliveredIds
 from qoder_async._paging.patience import is_passing_unless_understood, patiently
 from qoder_async._paging.raw_pages import raw_pages, refuses_place
