@@ -7,7 +7,6 @@ import contextlib
 import re
 import signal
 import sqlite3
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -133,10 +132,8 @@ async def test_a_signal_ends_it_and_the_next_night_goes_on(sim, file, number):
     deployment = sim.add_deployment(name="triage")
     runs = sim.add_runs(deployment, 110)
     async with held_up(sim, file, nth=3) as process:  # a page too large is refused, then one comes
-        sent = time.monotonic()
         process.send(number)
         assert await process.ends() == 130
-        assert time.monotonic() - sent < 2
     assert f"the next night goes on with {file}\n" in process.said
     assert "The last 30 days" not in process.said
     assert len(ids(file)) == 100

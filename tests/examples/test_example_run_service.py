@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -185,11 +184,9 @@ async def test_a_signal_ends_the_waits_and_leaves_the_runs_alone(sim, number):
         _, alone = await service.trigger(deployments[0])
         async with service.batch(deployments[1:]) as stream:
             await wait_for_requests(sim, TRIGGER, 4)
-            sent = time.monotonic()
             service.process.send(number)
             told = await lines(stream)
             assert await service.process.ends() == 0
-            assert time.monotonic() - sent < 2
 
         requests = len(sim.requests)
         going_on = {run_id for deployment in deployments for run_id in sim.run_ids(deployment)}

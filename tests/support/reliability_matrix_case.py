@@ -27,7 +27,7 @@ T = TypeVar("T")
 ATTEMPTS = 2
 """How often the clients send what may be sent again: as good as the usual 4, at half the cost."""
 SLOTS = 3
-WATCHDOG = 10.0
+WATCHDOG = 30.0
 """Real seconds after which a case hangs; it takes some milliseconds on a machine that has nothing else to do."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _ORIGIN = 1000.0
-_GRACE = 1.0
+_GRACE = 10.0
 """Real seconds for what neither sleeps nor asks here, such as a thread, before the test is told that it hangs."""
 _GLANCE = 0.05
 """Real seconds between two looks at the requests under way, where none is said to hang."""
