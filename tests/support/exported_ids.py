@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import sqlite3
 from contextlib import closing
@@ -25,7 +26,8 @@ def ids_in(path: Path, ending: str) -> list[str]:
         with closing(sqlite3.connect(path)) as connection:
             return [run_id for (run_id,) in connection.execute("SELECT id FROM runs")]
     if ending == "parquet":
-        ids: list[str] = parquet.read_table(path, columns=["id"]).column("id").to_pylist()
+        # Bytes, as pyarrow's threads may go on holding a file for a moment, which looks as if the library did.
+        ids: list[str] = parquet.read_table(io.BytesIO(path.read_bytes()), columns=["id"]).column("id").to_pylist()
         return ids
     data = path.read_bytes()
     if ending == "jsonl.gz":
