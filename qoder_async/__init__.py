@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qoder_async._http.attempt import Attempt, AttemptHook
 from qoder_async._http.response import Response
+from qoder_async._http.tokens import TokenProvider
 from qoder_async._version import __version__
 from qoder_async._wire.query import Moment
 from qoder_async._wire.unset import UNSET
@@ -162,6 +163,7 @@ __all__ = [
     "SessionUsage",
     "StopReason",
     "SyncReport",
+    "TokenProvider",
     "TriggerContext",
     "TriggerType",
     "UNSET",

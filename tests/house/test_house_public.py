@@ -19,6 +19,7 @@ DESIGN = [
     "Moment",
     "OnProgress",
     "OnUpdate",
+    "TokenProvider",
     "Cursor",
     "Outcome",
     "Page",

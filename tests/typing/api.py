@@ -72,6 +72,7 @@ from qoder_async import (
     SessionEvent,
     SessionStatus,
     SyncReport,
+    TokenProvider,
     TriggerContext,
     TriggerType,
     UnsupportedFilterError,
@@ -333,17 +334,21 @@ async def exports(qoder: AsyncQoder, path: Path) -> None:
 
 
 async def passed_on(
-    since: Moment, on_attempt: AttemptHook | None, on_update: OnUpdate | None, on_progress: OnProgress | None
+    token: TokenProvider,
+    since: Moment,
+    on_attempt: AttemptHook | None,
+    on_update: OnUpdate | None,
+    on_progress: OnProgress | None,
 ) -> None:
-    async with AsyncQoder(on_attempt=on_attempt) as qoder:
+    async with AsyncQoder(token, on_attempt=on_attempt) as qoder:
         async for run in qoder.runs.list("dep_1", triggered_after=since):
             await qoder.runs.wait(run, on_update=on_update)
         await export_runs(qoder, "runs.jsonl", triggered_after=since, on_progress=on_progress)
 
 
 async def named(qoder: AsyncQoder) -> None:
-    await passed_on("2026-11-22T00:00:00Z", observe, note, None)
-    await passed_on(datetime.now(UTC), None, tell, None)
+    await passed_on(lambda: "pt-…", "2026-11-22T00:00:00Z", observe, note, None)
+    await passed_on(rotating_token, datetime.now(UTC), None, tell, None)
 
 
 def items(pager: Pager[DeploymentRun]) -> AsyncIterator[DeploymentRun]:

@@ -19,6 +19,7 @@ from qoder_async import (
     Poll,
     RetryPolicy,
     Session,
+    TokenProvider,
     export_runs,
     map_concurrently,
     simulator,
@@ -65,7 +66,8 @@ def passed_on() -> None:
     hook: AttemptHook = told  # type: ignore[assignment]
     update: OnUpdate = told  # type: ignore[assignment]
     since: Moment = timedelta(days=1)  # type: ignore[assignment]
-    use(hook, update, since)
+    token: TokenProvider = "pt-…"  # type: ignore[assignment]
+    use(hook, update, since, token)
 
 
 async def not_awaited(qoder: AsyncQoder) -> None:
