@@ -13,6 +13,7 @@ import attrs
 from qoder_async._http.call import Call
 from qoder_async._http.clock import Clock
 from qoder_async._http.connections import Connections
+from qoder_async._http.lifetime import Lifetime
 from qoder_async._http.pacing import Pacing
 from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.response import Response
@@ -199,7 +200,8 @@ class AsyncQoder:
         clock = Clock()
         self._options = options
         self._owns_connections = True
-        self._assemble(Transport(settings, connections, options.pacing(clock), Traits(), clock))
+        pacing, lifetime = options.pacing(clock), connections.lifetime
+        self._assemble(Transport(settings, connections, pacing, Traits(), clock, lifetime))
 
     def _assemble(self, transport: Transport) -> None:
         self._transport = transport
@@ -219,7 +221,7 @@ class AsyncQoder:
         __enter__ = __exit__ = refuse("needs async with: async with AsyncQoder(…) as qoder")
 
     async def __aenter__(self) -> Self:
-        self._transport.check_open()
+        self._transport.lifetime.check()
         return self
 
     async def __aexit__(
@@ -233,13 +235,16 @@ class AsyncQoder:
     async def aclose(self) -> None:
         """Close the client and its connections; doing so again does nothing.
 
+        Whatever still waits for something through it ends at once with a ``ClientClosedError``, and a trigger whose
+        answer has not come with an ``AmbiguousTriggerError``.
+
         A client made by :meth:`with_options` leaves the connections to the one it was made from, and a session of the
         caller's stays open.
         """
         if self._owns_connections:
             await self._transport.connections.aclose()
         else:
-            self._transport.is_closed = True
+            self._transport.lifetime.end()
 
     def with_options(self, **changes: Unpack[ClientChanges]) -> AsyncQoder:
         """Make a client with other settings over the same connections.
@@ -286,7 +291,8 @@ class AsyncQoder:
         now = self._transport
         tokens = Tokens(other._options.token) if "token" in changed else now.settings.tokens
         pacing = other._options.pacing(now.clock) if "pace" in changed else now.pacing
-        other._assemble(Transport(other._options.settings(tokens), now.connections, pacing, now.traits, now.clock))
+        settings, lifetime = other._options.settings(tokens), Lifetime(within=now.lifetime)
+        other._assemble(Transport(settings, now.connections, pacing, now.traits, now.clock, lifetime))
         return other
 
     async def request(

@@ -11,6 +11,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from qoder_async._http.lifetime import Lifetime
 from qoder_async._http.per_loop import PerLoop
 from qoder_async._http.turns import Turns
 from qoder_async._wire.headers import Redacted
@@ -54,7 +55,7 @@ class Connections:
         self._slots = PerLoop(lambda: asyncio.Semaphore(most))
         self._own = PerLoop(lambda: _OwnSession(trust_env=trust_env))
         self._proxies: dict[tuple[str, str], Proxy | None] = {}
-        self.is_closed: bool = False
+        self.lifetime: Lifetime = Lifetime()
 
     @property
     def slots(self) -> asyncio.Semaphore:
@@ -76,26 +77,17 @@ class Connections:
             ClientClosedError: The client is closed, or the caller closed the session it lent.
             ConfigurationError: The caller's session belongs to another event loop.
         """
-        self.check_open()
+        self.lifetime.check()
         if self._borrowed is not None:
             return _usable(self._borrowed)
         own = self._own.get()
         if (session := own.current) is not None:
             return session
         session = await own.open()
-        if self.is_closed:  # meanwhile
+        if self.lifetime.is_over:  # meanwhile
             await own.aclose()
-        self.check_open()
+        self.lifetime.check()
         return session
-
-    def check_open(self) -> None:
-        """Refuse to be used after the end.
-
-        Raises:
-            ClientClosedError: The client is closed.
-        """
-        if self.is_closed:
-            raise ClientClosedError("The client is closed: make a new AsyncQoder, or use it before leaving its block")
 
     def proxy(self, base: URL) -> Proxy | None:
         """Look up the way out.
@@ -114,8 +106,8 @@ class Connections:
         return self._proxies[key]
 
     async def aclose(self) -> None:
-        """Close what is ours. Doing so again does nothing."""
-        self.is_closed = True
+        """End the lifetime, and close what is ours. Doing so again does nothing."""
+        self.lifetime.end()
         if self._borrowed is None:
             await self._own.get().aclose()
 

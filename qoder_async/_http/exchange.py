@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from qoder_async._http.connections import Proxy
+    from qoder_async._http.lifetime import Lifetime
     from qoder_async._wire.headers import Redacted
 
 _CONNECT_SHARE = 0.95
@@ -104,12 +105,13 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"<{self.method} {self.url}>"
 
 
-async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer | Fault:
+async def exchange(session: aiohttp.ClientSession, request: Outgoing, lifetime: Lifetime) -> Answer | Fault:
     """Send a request and read its answer to the end.
 
     Args:
         session: The connections.
         request: What to send.
+        lifetime: That of the client: aiohttp does not end the reading of a body when its session is closed.
 
     Returns:
         The answer, whatever its status, or why there is none.
@@ -121,8 +123,9 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     fault: Fault | None = None
     misfit = ""
     try:
-        async with asyncio.timeout(request.timeout):
-            return await _send(session, request)
+        async with asyncio.timeout(request.timeout) as limit:
+            with lifetime.cuts_short(limit):
+                return await _send(session, request)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch) as error:
         reason = f"the server's certificate is not trusted ({_text(error, token)})"
         fault = Fault(reason, "unsent", is_passing=False)
@@ -131,7 +134,8 @@ async def exchange(session: aiohttp.ClientSession, request: Outgoing) -> Answer 
     except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
         fault = Fault(_text(error, token), "unsent")
     except TimeoutError:
-        fault = Fault(f"no whole answer within {request.timeout:g} s", "lost", is_timeout=True)
+        reason = "the client was closed" if lifetime.is_over else f"no whole answer within {request.timeout:g} s"
+        fault = Fault(reason, "lost", is_timeout=True)
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
         fault = Fault(_text(error, token), "lost", is_reset=_is_reset(error))
     except ValueError as error:

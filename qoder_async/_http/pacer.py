@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from qoder_async._http.clock import Clock
+    from qoder_async._http.lifetime import Lifetime
 
 _BURST = 0.1
 """Seconds' worth of places that may be taken at once after a silence."""
@@ -131,24 +132,26 @@ class Pacer:
         # however many are waiting.
         self._queue = asyncio.Lock()
 
-    async def turn(self, slots: asyncio.Semaphore | None = None) -> Literal[True]:
+    async def turn(self, slots: asyncio.Semaphore, lifetime: Lifetime) -> Literal[True]:
         """Wait for a place, then for a slot, look again, and take both.
 
         What waits for slots must not go as a burst when they come back, and must heed a silence that the service asks
         for meanwhile.
 
         Args:
-            slots: The connection slots, if there are any to take.
+            slots: The connection slots.
+            lifetime: That of the caller's client.
 
         Returns:
             True, as a semaphore says it.
+
+        Raises:
+            ClientClosedError: The client was closed meanwhile.
         """
         async with self._queue:
             while True:
                 while (wait := self.rate.wait(self._clock.now())) > 0:
-                    await self._clock.sleep(wait)
-                if slots is None:
-                    break
+                    await lifetime.sleep(self._clock, wait)
                 await slots.acquire()
                 if self.rate.wait(self._clock.now()) <= 0:
                     break

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from qoder_async._http.call import Call
     from qoder_async._http.clock import Clock
+    from qoder_async._http.lifetime import Lifetime
     from qoder_async._http.outcome import Failure
     from qoder_async.options import Pace
 
@@ -50,7 +51,7 @@ class Pacing:
             self._reads = PerLoop(lambda: Pacer(pace.reads_per_second, clock))
             self._writes = PerLoop(lambda: Pacer(pace.writes_per_second, clock))
 
-    def enter(self, call: Call[T], slots: asyncio.Semaphore) -> Awaitable[bool]:
+    def enter(self, call: Call[T], slots: asyncio.Semaphore, lifetime: Lifetime) -> Awaitable[bool]:
         """Wait for a place in the pace and for a slot.
 
         A call waits for its place without a slot, so that reads that queue do not keep writes from theirs.
@@ -58,12 +59,13 @@ class Pacing:
         Args:
             call: The call.
             slots: The connection slots, one of which is taken.
+            lifetime: That of the caller's client.
 
         Returns:
             The wait itself, which comes to true: thousands of calls may be in it, and each coroutine less counts.
         """
         pacer = self._of(call)
-        return slots.acquire() if pacer is None else pacer.turn(slots)
+        return slots.acquire() if pacer is None else pacer.turn(slots, lifetime)
 
     def note_answer(self, call: Call[T]) -> None:
         """Note that a call was let through.

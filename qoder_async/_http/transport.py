@@ -19,7 +19,6 @@ from qoder_async.errors import (
     AmbiguousTriggerError,
     APITimeoutError,
     AuthenticationError,
-    ClientClosedError,
     QoderError,
 )
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from qoder_async._http.call import Call
     from qoder_async._http.clock import Clock
     from qoder_async._http.connections import Connections
+    from qoder_async._http.lifetime import Lifetime
     from qoder_async._http.pacing import Pacing
     from qoder_async._http.telemetry import CallTelemetry, Telemetry
     from qoder_async._http.tokens import Tokens
@@ -108,17 +108,24 @@ class Transport:
         pacing: When a call may go.
         traits: What was learned of the service.
         clock: Where time comes from.
+        lifetime: That of the client.
     """
 
     def __init__(
-        self, settings: Settings, connections: Connections, pacing: Pacing, traits: Traits, clock: Clock
+        self,
+        settings: Settings,
+        connections: Connections,
+        pacing: Pacing,
+        traits: Traits,
+        clock: Clock,
+        lifetime: Lifetime,
     ) -> None:
         self.settings = settings
         self.connections = connections
         self.pacing = pacing
         self.traits = traits
         self.clock = clock
-        self.is_closed = False
+        self.lifetime = lifetime
         self._base_path = settings.base_url.raw_path.rstrip("/")
 
     def send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
@@ -140,6 +147,17 @@ class Transport:
         telemetry = self.settings.telemetry
         return self._send(call) if telemetry is None else self._tell(call, telemetry)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass, but no longer than the client is open.
+
+        Args:
+            seconds: How long.
+
+        Raises:
+            ClientClosedError: The client is closed.
+        """
+        await self.lifetime.sleep(self.clock, seconds)
+
     async def _tell(self, call: Call[T], telemetry: Telemetry) -> T:
         """Send a call that tells how it goes."""
         told = telemetry.begins(call, self.settings.base_url, self.clock)
@@ -152,7 +170,7 @@ class Transport:
         return result
 
     async def _send(self, call: Call[T], told: CallTelemetry | None = None) -> T:
-        self.check_open()
+        self.lifetime.check()
         started, slots = self.clock.now(), self.connections.slots
         # Made when the call goes out: the garbage collector looks at all that thousands hold who wait for their turn.
         progress: _Progress | None = None
@@ -166,7 +184,7 @@ class Transport:
             progress.failure = outcome
             if progress.wait is None:
                 break
-            await self.clock.sleep(progress.wait)
+            await self.sleep(progress.wait)
             if told is not None:
                 told.queues()
         # No except block is open here, so nothing of aiohttp's is chained to what is raised.
@@ -175,13 +193,13 @@ class Transport:
     def _enter(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> Awaitable[bool]:
         """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
         if self.settings.retry.deadline is None:
-            return self.pacing.enter(call, slots)
+            return self.pacing.enter(call, slots, self.lifetime)
         return self._enter_in_time(call, slots, started)
 
     async def _enter_in_time(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> bool:
         try:
             async with asyncio.timeout(self._time_left(started)):
-                await self.pacing.enter(call, slots)
+                await self.pacing.enter(call, slots, self.lifetime)
         except TimeoutError:
             return False
         if self._time_left(started) == 0:
@@ -216,9 +234,10 @@ class Transport:
             told.enters()
         token = self.settings.tokens.fixed or await self._token(progress)
         if token is None:
+            self.lifetime.check()
             return None
         request = self._request(call, token, self._time_left(progress.started))
-        self.check_open()
+        self.lifetime.check()
         session = await self.connections.session()
         progress.attempts += 1
         if call.on_sent is not None:
@@ -227,9 +246,9 @@ class Transport:
             progress.first_sent = self.clock.wall()
         progress.sent = self.clock.now()
         if told is None:
-            return await exchange(session, request)
+            return await exchange(session, request, self.lifetime)
         told.sends()
-        got = await exchange(session, request)
+        got = await exchange(session, request, self.lifetime)
         told.came(got)
         return got
 
@@ -239,7 +258,8 @@ class Transport:
         progress.renewals = tokens.renewals
         try:
             async with limit:
-                token = await (tokens.get() if refused_at is None else tokens.renew(refused_at))
+                with self.lifetime.cuts_short(limit):
+                    token = await (tokens.get() if refused_at is None else tokens.renew(refused_at))
         except TimeoutError:
             # The provider may raise one of its own.
             if not limit.expired():
@@ -254,7 +274,7 @@ class Transport:
             return read_answer(call, got, now=now)
         # A client that was closed meanwhile says so, unless a run may have been started.
         if call.triggers is None or got.kind == "unsent":
-            self.check_open()
+            self.lifetime.check()
         return read_fault(call, got)
 
     def _plan(self, call: Call[T], failure: Failure, progress: _Progress) -> None:
@@ -273,16 +293,6 @@ class Transport:
             )
         if progress.telemetry is not None:
             progress.telemetry.fails(failure, progress.wait, silence)
-
-    def check_open(self) -> None:
-        """Refuse to be used after the end.
-
-        Raises:
-            ClientClosedError: The client is closed.
-        """
-        self.connections.check_open()
-        if self.is_closed:
-            raise ClientClosedError("This client of with_options is closed; the one it was made from may still be used")
 
     def _time_left(self, started: float) -> float | None:
         deadline = self.settings.retry.deadline

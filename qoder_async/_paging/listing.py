@@ -91,7 +91,7 @@ class Listing(Generic[T]):
 
     def _fetch(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> Coroutine[Any, Any, F]:
         fetch = partial(self._fetch_once, cursor, page_size, parse)
-        return fetch() if self.waits_out is None else patiently(fetch, self.transport.clock, self.waits_out)
+        return fetch() if self.waits_out is None else patiently(fetch, self.transport, self.waits_out)
 
     async def _fetch_once(self, cursor: Cursor | None, page_size: int, parse: Callable[[Answer], F]) -> F:
         traits = self.transport.traits

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from qoder_async._http.clock import Clock
+    from qoder_async._http.transport import Transport
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ _LONGEST_WAIT = 30.0
 
 async def patiently(
     read: Callable[[], Coroutine[Any, Any, T]],
-    clock: Clock,
+    transport: Transport,
     is_passing: Callable[[QoderError], bool] = is_passing_error,
 ) -> T:
     """Read something; where that fails for a passing reason, try again for 5 minutes.
@@ -32,7 +32,7 @@ async def patiently(
 
     Args:
         read: Reads it.
-        clock: Where time comes from.
+        transport: What sends it.
         is_passing: Tells what is a passing reason.
 
     Returns:
@@ -46,14 +46,14 @@ async def patiently(
         try:
             return await read()
         except QoderError as error:
-            failing_since = failing_since if failures else clock.now()
-            tried, asked = clock.now() - failing_since, asked_wait(error)
+            failing_since = failing_since if failures else transport.clock.now()
+            tried, asked = transport.clock.now() - failing_since, asked_wait(error)
             if not is_passing(error) or tried >= PATIENCE or tried + asked > PATIENCE:
                 raise
         failures += 1
         wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))
         wait *= random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
-        await clock.sleep(max(wait, asked))
+        await transport.sleep(max(wait, asked))
 
 
 def asked_wait(error: Exception) -> float:

@@ -300,6 +300,15 @@ class Desk:
         if not followers:
             self._forget(followed.id)
 
+    def fail_all(self, error: Exception) -> None:
+        """Take it that nothing can be read any more.
+
+        Args:
+            error: Why.
+        """
+        for followed in list(self._followed.values()):
+            self.fail(followed, error)
+
     def heed(self, followed: Followed, error: Exception) -> None:
         """Leave a run alone for as long as the service asks to wait.
 

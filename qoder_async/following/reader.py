@@ -39,7 +39,7 @@ class Reader:
     """
 
     def __init__(self, transport: Transport, on_request: Callable[[], None] | None = None) -> None:
-        self._transport = transport
+        self.transport = transport
         self._on_request = on_request
 
     async def run(self, run_id: str) -> DeploymentRun:
@@ -77,7 +77,7 @@ class Reader:
         """
         if deployment_id is None:
             return self._list("/deployment_runs", DeploymentRun, (("status", status),), page_size)
-        return self._skipping(runs_of(self._transport, deployment_id, status=status, before=before), page_size)
+        return self._skipping(runs_of(self.transport, deployment_id, status=status, before=before), page_size)
 
     def deployments(self) -> Pager[Deployment]:
         """List all deployments, archived ones included.
@@ -172,7 +172,7 @@ class Reader:
         style: Any = "ids",
         cursor: Cursor | None = None,
     ) -> Pager[M]:
-        listing = Listing(transport=self._transport, path=path, model=model, query=query, style=style)
+        listing = Listing(transport=self.transport, path=path, model=model, query=query, style=style)
         return self._skipping(listing, page_size, cursor)
 
     def _skipping(self, listing: Listing[M], page_size: int, cursor: Cursor | None = None) -> Pager[M]:
@@ -180,4 +180,4 @@ class Reader:
         return make_pager(listing, page_size=page_size, max_items=None, cursor=cursor, prefetch=0, on_invalid="skip")
 
     async def _read(self, path: str, model: type[M]) -> M:
-        return await self._transport.send(reading(path, model, self._on_request))
+        return await self.transport.send(reading(path, model, self._on_request))

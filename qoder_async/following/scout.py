@@ -199,7 +199,8 @@ class Scout:
                     return
 
     async def _read_deployment(self, deployment_id: str) -> None:
-        await patiently(lambda: self._tracker.reader.deployment(deployment_id), self._tracker.clock)
+        reader = self._tracker.reader
+        await patiently(lambda: reader.deployment(deployment_id), reader.transport)
 
     def _pages_of_runs(
         self, deployment: str | None, *, before: datetime | None = None, status: str | None = None

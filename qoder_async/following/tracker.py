@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from qoder_async._concurrency.ending import end
-from qoder_async.errors import QoderError
+from qoder_async.errors import ClientClosedError, QoderError
 from qoder_async.following.desk import Desk
 from qoder_async.following.look_at_runs import LookAtRuns
 from qoder_async.following.look_at_sessions import LookAtSessions
@@ -158,8 +158,11 @@ class Tracker:
                 sleeper.cancel()
 
     async def _sleep_until(self, time: float) -> None:
-        if (wait := time - self.clock.now()) > 0:
-            await self.clock.sleep(wait)
+        try:
+            if (wait := time - self.clock.now()) > 0:
+                await self.reader.transport.sleep(wait)
+        except ClientClosedError as error:
+            self.desk.fail_all(error)
         self._wake()
 
     def _next_deadline(self) -> float | None:

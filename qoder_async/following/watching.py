@@ -253,7 +253,7 @@ class RunChanges:
         try:
             while True:
                 jitter = random.random()  # noqa: S311  spreads looks, guards nothing
-                await clock.sleep(next_wait(self._poll, clock.now() - began, jitter))
+                await tracker.reader.transport.sleep(next_wait(self._poll, clock.now() - began, jitter))
                 if len(self._mailbox) >= _MOST_UNREAD:
                     continue
                 # The service's clock may be told wrongly, by a gateway: it does not hurry ahead of ours, unless runs

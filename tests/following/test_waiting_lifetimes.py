@@ -283,13 +283,13 @@ async def test_a_client_that_is_closed_ends_the_waits_of_all(shape):
             await on.qoder.aclose()
 
         await on.time.run(many(), *map(wait, runs), script())
-        assert 25 <= on.time.elapsed <= 36
+        assert on.time.elapsed == 25
         with pytest.raises(ClientClosedError):
             await on.run(on.qoder.runs.wait(runs[0].id))
 
 
-async def test_a_client_that_is_closed_while_a_request_hangs_ends_its_waits_with_it():
-    async with stage(timeout=0.3) as on:
+async def test_a_client_that_is_closed_while_a_request_hangs_ends_its_waits():
+    async with stage(timeout=9999.0) as on:
         run = await on.trigger(duration=500.0)
         on.sim.faults.add("stall", route="GET", times=float("inf"))
 

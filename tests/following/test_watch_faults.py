@@ -410,8 +410,10 @@ async def test_a_client_that_is_closed_ends_the_watch_and_the_state_goes_on(shap
             async with other, other.runs.watch(deployment) as changes:
                 await read(on, changes, 5, told)
                 await other.aclose()
+                closed = on.time.elapsed
                 with pytest.raises(ClientClosedError):
                     await read(on, changes, 60, told)
+                assert on.time.elapsed == closed
                 state = changes.state
             on.sim.set_run(run, status="completed")
             async with on.qoder.runs.watch(deployment, since=state) as changes:

@@ -14,12 +14,14 @@ from support.raw_server import RawServer, after, answer, reset
 
 from qoder_async import APIConnectionError, Pace, QoderError, RetryPolicy
 from qoder_async._http.call import Call
+from qoder_async._http.lifetime import Lifetime
 from qoder_async._http.pacer import Pacer, Rate
 from qoder_async._http.pacing import Pacing
 
 READ = Call(method="GET", path="/x", parse=lambda _: None)
 WRITE = Call(method="POST", path="/x", parse=lambda _: None, idempotency_key="k")
 ONCE = RetryPolicy(attempts=1)
+OPEN = Lifetime()
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ async def note_turns(pacer: Pacer, clock: SteppedClock, number: int) -> list[flo
     began = clock.now()
 
     async def take() -> float:
-        await pacer.turn()
+        await pacer.turn(asyncio.Semaphore(10_000), OPEN)
         return clock.now() - began
 
     return await clock.run(*(take() for _ in range(number)))
@@ -79,7 +81,7 @@ async def test_places_are_handed_out_in_the_order_in_which_they_are_asked_for(cl
     order = []
 
     async def take(number: int) -> None:
-        await pacer.turn()
+        await pacer.turn(asyncio.Semaphore(10_000), OPEN)
         order.append(number)
 
     await clock.run(*(take(number) for number in range(100)))
@@ -99,7 +101,7 @@ async def test_a_waiter_that_is_cancelled_loses_no_place(clock, which):
     times: list[float] = []
 
     async def take() -> None:
-        await pacer.turn()
+        await pacer.turn(asyncio.Semaphore(10_000), OPEN)
         times.append(clock.now() - 1000)
 
     tasks = [asyncio.create_task(take()) for _ in range(25)]
@@ -112,8 +114,8 @@ async def test_a_waiter_that_is_cancelled_loses_no_place(clock, which):
 
 async def test_when_all_waiters_are_cancelled_the_next_has_its_place_at_once(clock):
     pacer = Pacer(1, clock)
-    await pacer.turn()
-    tasks = [asyncio.create_task(pacer.turn()) for _ in range(10)]
+    await pacer.turn(asyncio.Semaphore(10_000), OPEN)
+    tasks = [asyncio.create_task(pacer.turn(asyncio.Semaphore(10_000), OPEN)) for _ in range(10)]
     await clock.settle()
     for task in tasks:
         task.cancel()
@@ -241,7 +243,7 @@ async def enter_all(pacing: Pacing, clock: SteppedClock, calls: list[Call]) -> l
     began = clock.now()
 
     async def enter(call: Call) -> float:
-        await pacing.enter(call, slots)
+        await pacing.enter(call, slots, OPEN)
         return clock.now() - began
 
     return await clock.run(*(enter(call) for call in calls))
@@ -260,10 +262,10 @@ async def test_without_a_pace_everything_goes_at_once(clock):
 
 async def test_tasks_behind_the_pace_keep_no_slots_from_the_others(clock):
     pacing, slots = Pacing(Pace(reads_per_second=1), clock), asyncio.Semaphore(2)
-    await pacing.enter(READ, slots)
-    readers = [asyncio.create_task(pacing.enter(READ, slots)) for _ in range(10)]
+    await pacing.enter(READ, slots, OPEN)
+    readers = [asyncio.create_task(pacing.enter(READ, slots, OPEN)) for _ in range(10)]
     await clock.settle()
-    await asyncio.wait_for(pacing.enter(WRITE, slots), 10)
+    await asyncio.wait_for(pacing.enter(WRITE, slots, OPEN), 10)
     for reader in readers:
         reader.cancel()
     await asyncio.wait(readers)
@@ -277,7 +279,7 @@ async def test_those_that_waited_for_a_slot_do_not_go_as_a_burst(clock):
     times: list[float] = []
 
     async def enter() -> None:
-        await pacing.enter(READ, slots)
+        await pacing.enter(READ, slots, OPEN)
         times.append(clock.now() - 1010)
 
     tasks = [asyncio.create_task(enter()) for _ in range(20)]
@@ -295,7 +297,7 @@ async def test_a_refusal_reaches_those_that_wait_for_a_slot(clock):
     times: list[float] = []
 
     async def enter() -> None:
-        await pacing.enter(READ, slots)
+        await pacing.enter(READ, slots, OPEN)
         times.append(clock.now() - 1000)
 
     tasks = [asyncio.create_task(enter()) for _ in range(10)]

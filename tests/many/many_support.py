@@ -216,6 +216,9 @@ class Direct:
         self.runs = Runs(self, trackers)  # type: ignore[arg-type]
         self.deployments = Deployments(self, trackers)  # type: ignore[arg-type]
 
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
     async def send(self, call: Any) -> Any:
         """Answer a call at once, or after what ``before`` waits for."""
         if call.on_sent is not None:

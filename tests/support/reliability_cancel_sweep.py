@@ -102,7 +102,7 @@ async def check_after(on: Place, operation: Operation, given: Any, steps: Steps)
         names = {path.name for path in given["folder"].iterdir()}
         assert names <= given["allowed"], names
         assert [leads_to for leads_to in open_descriptors() if leads_to.startswith(str(on.folder))] == []
-    if on.qoder._transport.connections.is_closed:
+    if on.qoder._transport.lifetime.is_over:
         await on.renew()
         on.sim.faults.clear()
     await on.assert_works_at_once()

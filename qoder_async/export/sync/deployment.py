@@ -228,7 +228,7 @@ class DeploymentSync:
             call = Call(method="GET", path=path, parse=_raw_record, on_sent=self._tally.note_request)
             with contextlib.suppress(NotFoundError):
                 send = partial(self._transport.send, call)
-                line = await patiently(send, self._transport.clock, is_passing_unless_understood)
+                line = await patiently(send, self._transport, is_passing_unless_understood)
                 return Change(deployment_id=self._id, lines=[line])
         log.warning("The run %s of %s is gone: it stays as it was last seen, %s", run.id, self._id, run.status)
         return Change(deployment_id=self._id, missing=[run.id])

@@ -79,7 +79,7 @@ class Outcomes:
         return now is not None and now - run.created_at < _LATE
 
     async def _patiently(self, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        return await patiently(read, self._transport.clock, is_passing_unless_understood)
+        return await patiently(read, self._transport, is_passing_unless_understood)
 
 
 def _judged(finished: FinishedRun) -> Judged:
