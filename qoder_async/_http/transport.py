@@ -237,8 +237,8 @@ class Transport:
             self.lifetime.check()
             return None
         request = self._request(call, token, self._time_left(progress.started))
-        self.lifetime.check()
         session = await self.connections.session()
+        self.lifetime.check()
         progress.attempts += 1
         if call.on_sent is not None:
             call.on_sent()

@@ -13,6 +13,7 @@ from support.payloads import DEPLOYMENT, RUN
 from support.raw_server import RawServer, after, answer, stall
 
 from qoder_async import AmbiguousTriggerError, APIConnectionError, ClientClosedError, Pace, RetryPolicy
+from qoder_async._http import connections
 from qoder_async._http.clock import Clock
 from qoder_async._http.lifetime import Lifetime
 from qoder_async._paging.patience import patiently
@@ -150,6 +151,26 @@ async def test_a_client_of_with_options_ends_what_is_its_own(make_client):
         gate.set()
         assert (await kept).id == RUN["id"]
         assert (await client.deployments.get("dep_1")).id == DEPLOYMENT["id"]
+
+
+async def test_a_client_of_with_options_closed_while_the_session_is_made_sends_nothing(make_client, monkeypatch):
+    reads, gate = asyncio.Event(), asyncio.Event()
+
+    async def read_certificates():
+        reads.set()
+        await gate.wait()
+        return True
+
+    monkeypatch.setattr(connections, "_read_certificates", read_certificates)
+    async with RawServer(answer(body=RUN)) as server:
+        client = make_client(server.url, trust_env=True)
+        inner = client.with_options(timeout=5)
+        task = asyncio.create_task(inner.runs.get("drun_1"))
+        await reads.wait()
+        await inner.aclose()
+        gate.set()
+        assert_closed(await settled(task), INNER_CLOSED)
+        assert server.requests == []
 
 
 async def test_the_queue_for_the_pace_goes_on_without_those_of_a_closed_client(make_client):
