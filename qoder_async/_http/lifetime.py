@@ -33,6 +33,11 @@ class Lifetime:
             within.inner.add(self)
             self.is_over = within.is_over
 
+    @property
+    def is_outermost(self) -> bool:
+        """Whether it is within no other."""
+        return self._within is None
+
     def check(self) -> None:
         """Refuse to be used after the end.
 

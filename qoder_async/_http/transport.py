@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from qoder_async.errors import (
     AmbiguousTriggerError,
     APITimeoutError,
     AuthenticationError,
+    ClientClosedError,
     QoderError,
 )
 
@@ -192,15 +194,19 @@ class Transport:
 
     def _enter(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> Awaitable[bool]:
         """Wait for the call's turn and take a connection slot; false if the deadline comes first."""
-        if self.settings.retry.deadline is None:
+        # The queues of a client that owns its connections end by themselves when it is closed: nobody holds them up.
+        if self.settings.retry.deadline is None and self.lifetime.is_outermost:
             return self.pacing.enter(call, slots, self.lifetime)
         return self._enter_in_time(call, slots, started)
 
     async def _enter_in_time(self, call: Call[T], slots: asyncio.Semaphore, started: float) -> bool:
-        try:
-            async with asyncio.timeout(self._time_left(started)):
-                await self.pacing.enter(call, slots, self.lifetime)
-        except TimeoutError:
+        has_entered = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._time_left(started)) as limit:
+                with self.lifetime.cuts_short(limit):
+                    has_entered = await self.pacing.enter(call, slots, self.lifetime)
+        if not has_entered:
+            self.lifetime.check()
             return False
         if self._time_left(started) == 0:
             slots.release()
@@ -273,8 +279,11 @@ class Transport:
             self.traits.note_date(got.headers.get("Date"), now)
             return read_answer(call, got, now=now)
         # A client that was closed meanwhile says so, unless a run may have been started.
-        if call.triggers is None or got.kind == "unsent":
+        if got.kind == "unsent" or call.is_read:
             self.lifetime.check()
+        if call.triggers is None and self.lifetime.is_over:
+            what = f"The client was closed while {call.method} {call.path} was under way"
+            raise ClientClosedError(f"{what}: it may have taken effect all the same")
         return read_fault(call, got)
 
     def _plan(self, call: Call[T], failure: Failure, progress: _Progress) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from qoder_async._paging.patience import asked_wait
 from qoder_async._wire.ids import is_id
-from qoder_async.errors import QoderError
+from qoder_async.errors import ClientClosedError, QoderError
 from qoder_async.following.change import features_of
 from qoder_async.following.followed import Followed, Follower
 from qoder_async.following.news import Ended, Lost, Seen
@@ -287,6 +287,9 @@ class Desk:
             followed: The run.
             error: How it failed.
         """
+        if isinstance(error, ClientClosedError):
+            self.close(error)
+            return
         now, age = self._clock.now(), self._age(followed)
         followed.fail(now)
         self.heed(followed, error)
@@ -300,14 +303,17 @@ class Desk:
         if not followers:
             self._forget(followed.id)
 
-    def fail_all(self, error: Exception) -> None:
-        """Take it that nothing can be read any more.
+    def close(self, error: ClientClosedError) -> None:
+        """Have all followers fail, since no run can be read any more.
 
         Args:
-            error: Why.
+            error: What each of them raises.
         """
-        for followed in list(self._followed.values()):
-            self.fail(followed, error)
+        for sink, runs in self._runs_of.items():
+            if runs:
+                sink.fail(copy.copy(error))
+        for run_id in list(self._followed):
+            self._forget(run_id)
 
     def heed(self, followed: Followed, error: Exception) -> None:
         """Leave a run alone for as long as the service asks to wait.

@@ -162,7 +162,9 @@ class Tracker:
             if (wait := time - self.clock.now()) > 0:
                 await self.reader.transport.sleep(wait)
         except ClientClosedError as error:
-            self.desk.fail_all(error)
+            self.desk.close(error)
+            # Whoever has not noticed yet still has a deadline, which would be looked at again and again until then.
+            await self.clock.sleep(max(0.0, time - self.clock.now()))
         self._wake()
 
     def _next_deadline(self) -> float | None:

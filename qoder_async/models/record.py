@@ -43,6 +43,11 @@ class Record(Model, frozen=True, kw_only=True, eq=False):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in attrs.fields_dict(type(self)))
 
+    def __ne__(self, other: object) -> bool:
+        # msgspec's own tells the bytes apart, and nothing else.
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     def __hash__(self) -> int:
         return hash(self.id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -23,7 +24,7 @@ from qoder_async import (
     ServerError,
 )
 from qoder_async.following.followed import Followed
-from qoder_async.following.news import Lost
+from qoder_async.following.news import Lost, Mailbox
 from qoder_async.following.rule import judge, unknown_end
 
 POLL = Poll()
@@ -43,7 +44,6 @@ FINAL = [
     PermissionDeniedError("Not yours", status=403),
     BadRequestError("What?", status=400),
     FeatureNotAvailableError("Not here", status=501),
-    ClientClosedError("Closed"),
     KeyError("the token provider broke"),
 ]
 
@@ -453,3 +453,29 @@ def test_a_run_may_turn_from_one_shape_into_the_other(books, desk, inbox, follow
     assert followed.needs_session
     desk.see(books.extended("completed"))
     assert inbox.told()[-1] == ("ended", "completed")
+
+
+# The end of the client
+
+
+async def test_a_client_that_is_closed_fails_everybody_who_follows_a_run(books):
+    one, two, idle = Mailbox(), Mailbox(), Mailbox()
+    for mailbox, run_id in ((one, "drun_1"), (two, "drun_1"), (two, "drun_2")):
+        books.desk.follow(mailbox, run_id, POLL)
+    books.desk.follow(idle, "drun_3", POLL)
+    books.desk.leave(idle)
+    closed = ClientClosedError("Closed")
+
+    books.desk.fail(books.desk.take_due()[0], closed)
+
+    errors = []
+    for mailbox in (one, two):
+        with pytest.raises(ClientClosedError, match=r"^Closed$") as caught:
+            await mailbox.get()
+        errors.append(caught.value)
+    assert len({id(error) for error in (*errors, closed)}) == 3
+    assert books.desk.next_due() is None
+    assert books.desk.take_due() == []
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await idle.get()

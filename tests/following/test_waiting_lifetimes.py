@@ -18,6 +18,7 @@ from qoder_async.following.tracker import Tracker
 from qoder_async.simulator import AcceleratedClock, Simulator
 
 BOTH = pytest.mark.parametrize("shape", SHAPES)
+EAGER = pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks")
 
 
 async def collect(on, runs, **settings):
@@ -137,7 +138,7 @@ def test_an_interrupt_is_no_bug_and_is_not_swallowed(monkeypatch, interrupt):
         asyncio.run(main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks")
+@EAGER
 def test_tasks_may_be_eager(monkeypatch):
     def broken(_):
         raise ZeroDivisionError("cold solder joint")
@@ -275,8 +276,10 @@ async def test_a_client_that_is_closed_ends_the_waits_of_all(shape):
 
         async def many():
             async with on.qoder.runs.as_completed(runs, timeout=None) as ending:
-                assert [finished async for finished in ending] == []
-                assert {type(error) for error in ending.failures.values()} == {ClientClosedError}
+                with pytest.raises(ClientClosedError):
+                    await anext(ending)
+                assert ending.pending == tuple(run.id for run in runs)
+                assert ending.failures == {}
 
         async def script():
             await on.time.sleep_until(25)
@@ -286,6 +289,51 @@ async def test_a_client_that_is_closed_ends_the_waits_of_all(shape):
         assert on.time.elapsed == 25
         with pytest.raises(ClientClosedError):
             await on.run(on.qoder.runs.wait(runs[0].id))
+
+
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=EAGER)])
+async def test_who_is_busy_when_the_client_is_closed_costs_nothing_meanwhile(eager):
+    """Its deadline stands, and nobody looks at it in a circle."""
+    async with stage() as on:
+        runs = [await on.trigger(duration=duration) for duration in (10.0, 500.0)]
+        if eager:
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+        async def slow_reader():
+            async with on.qoder.runs.as_completed(runs, timeout=3600) as ending:
+                assert (await anext(ending)).ok
+                await on.time.sleep(60)
+                with pytest.raises(ClientClosedError):
+                    await anext(ending)
+            return on.time.elapsed
+
+        async def slow_listener():
+            with pytest.raises(ClientClosedError):
+                await on.qoder.runs.wait(runs[1], timeout=3600, on_update=lambda _: on.time.sleep(70))
+            return on.time.elapsed
+
+        async def script():
+            await on.time.sleep_until(30)
+            await on.qoder.aclose()
+
+        reader, listener, _ = await on.time.run(slow_reader(), slow_listener(), script())
+        assert 70 <= reader <= 75
+        assert 70 <= listener <= 75
+
+
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=EAGER)])
+async def test_a_client_that_was_closed_before_waits_for_nothing(eager):
+    async with stage() as on:
+        runs = [await on.trigger(duration=500.0) for _ in range(3)]
+        await on.qoder.aclose()
+        if eager:
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        with pytest.raises(ClientClosedError):
+            await on.run(on.qoder.runs.wait(runs[0].id, timeout=3600))
+        async with on.qoder.runs.as_completed(runs, timeout=3600) as ending:
+            with pytest.raises(ClientClosedError):
+                await on.run(anext(ending))
+        assert on.time.elapsed == 0
 
 
 async def test_a_client_that_is_closed_while_a_request_hangs_ends_its_waits():

@@ -399,7 +399,7 @@ async def test_a_moment_of_refusal_loses_no_run(shape, status):
 
 
 @BOTH
-async def test_a_client_that_is_closed_ends_the_watch_and_the_state_goes_on(shape):
+async def test_a_client_that_is_closed_ends_the_watch_and_the_state_goes_on(shape, caplog):
     async with stage(shape) as on:
         (deployment,) = lively(on, 1)
         run = on.sim.insert_run(deployment, state="running")
@@ -414,6 +414,8 @@ async def test_a_client_that_is_closed_ends_the_watch_and_the_state_goes_on(shap
                 with pytest.raises(ClientClosedError):
                     await read(on, changes, 60, told)
                 assert on.time.elapsed == closed
+                assert changes.failures == {}
+                assert "no longer" not in caplog.text
                 state = changes.state
             on.sim.set_run(run, status="completed")
             async with on.qoder.runs.watch(deployment, since=state) as changes:

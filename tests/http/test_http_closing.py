@@ -191,6 +191,52 @@ async def test_the_queue_for_the_pace_goes_on_without_those_of_a_closed_client(m
         assert (await kept).id == RUN["id"]
 
 
+@pytest.mark.parametrize("pace", [None, Pace()])
+@pytest.mark.parametrize("deadline", [None, 3600])
+async def test_a_client_of_with_options_does_not_wait_for_slots_of_the_other(make_client, pace, deadline):
+    async with RawServer(stall) as server:
+        client = make_client(server.url, timeout=3600, max_connections=1, pace=pace)
+        holding = asyncio.create_task(client.runs.get("drun_1"))
+        await server.arrived(1)
+        inner = client.with_options(retry=RetryPolicy(deadline=deadline))
+        waiting = [asyncio.create_task(inner.runs.get("drun_1")), asyncio.create_task(inner.deployments.run("dep_1"))]
+        await asyncio.sleep(0)
+        await inner.aclose()
+        assert_closed(await settled(*waiting), INNER_CLOSED)
+        assert not holding.done()
+        await client.aclose()
+        assert_closed(await settled(holding))
+        assert client._transport.connections.slots._value == 1
+
+
+async def test_a_client_of_with_options_does_not_queue_behind_the_other(make_client):
+    """Who is asked to wait for a minute sleeps at the head of the queue for the pace."""
+    clock = SteppedClock()
+    async with RawServer(SLOW_DOWN) as server:
+        client = make_client(server.url, clock=clock, pace=Pace())
+        inner = client.with_options(timeout=5)
+        first = asyncio.create_task(client.runs.get("drun_1"))
+        await until(lambda: clock.slept)
+        second = asyncio.create_task(client.runs.get("drun_1"))
+        await until(lambda: len(clock.slept) == 2)
+        waiting = asyncio.create_task(inner.runs.get("drun_1"))
+        await clock.settle()
+        await inner.aclose()
+        assert_closed(await settled(waiting), INNER_CLOSED)
+        await client.aclose()
+        assert_closed(await settled(first, second))
+
+
+async def test_a_write_that_was_sent_may_have_taken_effect(make_client):
+    async with RawServer(half) as server:
+        client = make_client(server.url, timeout=3600)
+        task = asyncio.create_task(client.deployments.archive("dep_1"))
+        await server.arrived(1)
+        await client.aclose()
+        under_way = "The client was closed while POST /deployments/dep_1/archive was under way"
+        assert_closed(await settled(task), f"{under_way}: it may have taken effect all the same")
+
+
 async def test_closing_ends_what_was_made_from_it_and_from_that(make_client):
     async with RawServer(*[stall] * 3) as server:
         client = make_client(server.url, timeout=3600)

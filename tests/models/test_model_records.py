@@ -68,6 +68,7 @@ def make_run(**changes):
 def test_copies(record, copied):
     again = copied(record)
     assert again == record
+    assert (again != record) is False
     assert again is not record
     assert type(again) is type(record)
     assert again.raw == record.raw != b""
@@ -85,6 +86,8 @@ def test_records_hash_by_id_and_compare_by_value():
     run = make_run()
     assert hash(run) == hash(make_run(status=RunStatus.FAILED)) == hash("drun_1")
     assert run == make_run()
+    assert (run != make_run()) is False
+    assert (run == "drun_1", run != "drun_1") == (False, True)
     assert run != make_run(status=RunStatus.FAILED)
     assert len({run, make_run(), make_run(id="drun_2")}) == 2
 
