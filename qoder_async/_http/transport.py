@@ -337,6 +337,8 @@ class Transport:
         hook = self.settings.on_attempt
         if not is_wanted(hook, failed=isinstance(outcome, Failure)):
             return
+        error = outcome.error if isinstance(outcome, Failure) else None
+        named = request_id(got.headers) if isinstance(got, Answer) else None
         attempt = Attempt(
             method=call.method,
             path=call.path,
@@ -344,8 +346,8 @@ class Transport:
             duration=progress.took,
             attempt=progress.attempts,
             wait=progress.wait,
-            request_id=request_id(got.headers) if isinstance(got, Answer) else None,
-            reason=" ".join(str(outcome.error).split()) if isinstance(outcome, Failure) else None,
+            request_id=error.request_id if named is None and error is not None else named,
+            reason=None if error is None else " ".join(str(error).split()),
         )
         report(attempt, hook)
 

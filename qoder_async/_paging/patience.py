@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,10 @@ T = TypeVar("T")
 PATIENCE = 300.0
 """How long a read that fails for a passing reason is tried after its first failure, in seconds."""
 _LONGEST_WAIT = 30.0
+SAT_OUT = "A read failed for now, again in %.0f s: %s"
+"""What is logged of a failure that is sat out."""
+
+_log = logging.getLogger("qoder_async")
 
 
 async def patiently(
@@ -46,6 +51,7 @@ async def patiently(
         try:
             return await read()
         except QoderError as error:
+            reason = " ".join(str(error).split())
             failing_since = failing_since if failures else transport.clock.now()
             tried, asked = transport.clock.now() - failing_since, asked_wait(error)
             if not is_passing(error) or tried >= PATIENCE or tried + asked > PATIENCE:
@@ -53,7 +59,9 @@ async def patiently(
         failures += 1
         wait = min(_LONGEST_WAIT, 2.0 ** min(failures, 10))
         wait *= random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
-        await transport.sleep(max(wait, asked))
+        wait = max(wait, asked)
+        _log.warning(SAT_OUT, wait, reason)
+        await transport.sleep(wait)
 
 
 def asked_wait(error: Exception) -> float:

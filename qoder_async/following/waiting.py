@@ -87,6 +87,9 @@ async def wait_for_run(
 class EndingRuns:
     """Runs in the order in which they end: ``async with`` begins to follow them, ``async for`` gives each as it ends.
 
+    Of runs without status, each has a session that is read by itself: those that end between two looks come in the
+    order in which these answers do.
+
     One that cannot be followed does not end the others: see :attr:`failures`. When the time runs out, the iteration
     raises ``RunTimeoutError``: see :attr:`pending`.
     """

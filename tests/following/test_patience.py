@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 from itertools import pairwise
 
@@ -102,7 +103,7 @@ async def test_what_passes_is_sat_out_and_the_walk_goes_on_where_it_broke(fault,
         assert len(walked) == 5
 
 
-async def test_the_waits_grow_and_are_bounded():
+async def test_the_waits_grow_are_bounded_and_are_told(caplog):
     async with stage(retry=ONCE) as on:
         world(on)
         times = []
@@ -110,6 +111,8 @@ async def test_the_waits_grow_and_are_bounded():
         with pytest.raises(ServerError):
             await on.run(walk(on, listing(on), []))
         waits = [after - before for before, after in pairwise(times)]
+        said = [re.fullmatch(r"A read failed for now, again in (\d+) s: (503 .+)", line) for line in caplog.messages]
+        assert [int(each[1]) for each in said] == pytest.approx(waits, abs=0.51)
         for number, wait in enumerate(waits):
             longest = min(30.0, 2.0 ** (number + 1))
             assert longest / 2 <= wait <= longest

@@ -25,13 +25,15 @@ def _debug(caplog):
 async def test_the_hook_is_told_of_every_attempt(make_client, clock):
     told: list[Attempt] = []
     async with RawServer(
-        answer(503, Retry_After="2", X_Request_Id="req_1"), answer(429, {"error": {"message": "m"}}), cut(),
+        answer(503, Retry_After="2", X_Request_Id="req_1"),
+        answer(429, {"error": {"message": "m"}, "request_id": "req_2"}),
+        cut(),
         answer(body=RUN, X_Request_Id="req_4"),
     ) as server:  # fmt: skip
         await make_client(server.url, on_attempt=told.append).runs.get("drun_1")
     assert [attempt.attempt for attempt in told] == [1, 2, 3, 4]
     assert [attempt.status for attempt in told] == [503, 429, None, 200]
-    assert [attempt.request_id for attempt in told] == ["req_1", None, None, "req_4"]
+    assert [attempt.request_id for attempt in told] == ["req_1", "req_2", None, "req_4"]
     assert [attempt.wait for attempt in told] == [*clock.slept, None]
     assert told[0].wait == 2.0
     assert {(attempt.method, attempt.path) for attempt in told} == {("GET", "/deployment_runs/drun_1")}
