@@ -32,14 +32,14 @@ Environment:
   QODER_ACCESS_TOKEN  The token; absent: QODER_PAT. It is no option: others
                       see a process's options.
   QODER_BASE_URL      The service's address; --base-url comes before it.
-  NO_COLOR            No colours, where it is set.
+  NO_COLOR            No colours, where it is set and not empty.
 
 Exit codes:
   0    Fine.
   1    A run failed, or runs verify has found that runs are missing.
   2    Wrong usage; nothing was done.
   3    A run was skipped or stopped.
-  4    The time to wait ran out; the runs go on.
+  4    The time to wait ran out; the runs that were seen go on.
   5    The service or the network failed, or a file could not be written.
   130  Interrupted by Ctrl-C, which leaves the runs alone.
 """

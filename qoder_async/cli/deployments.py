@@ -18,9 +18,10 @@ from qoder_async.cli.failures import Failure, Stop, usage
 from qoder_async.cli.following.triggering import trigger, trigger_and_wait
 from qoder_async.cli.following.waiting import DEFAULT_TIMEOUT
 from qoder_async.cli.lists.walking import Listed
-from qoder_async.cli.show.columns import DEPLOYMENT_COLUMNS
+from qoder_async.cli.show.columns import DEPLOYMENT_COLUMNS, RUN_COLUMNS
 from qoder_async.cli.show.fields import all_fields
 from qoder_async.cli.show.output import make_output
+from qoder_async.cli.show.terminal import is_terminal
 from qoder_async.cli.show.text import clean
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ async def get(deployment: str, /, *, common: Common = COMMON) -> None:
       qoder-async deployments get dep_0199…
       qoder-async deployments get dep_0199… --json | jq .schedule
 
-    --json prints the bytes of the service, and these hold the environment
-    variables.
+    A line for each field; elsewhere than on a terminal its name, a tab and
+    its value. --json prints the bytes of the service, and these hold the
+    environment variables.
 
     Args:
         deployment: The deployment's id.
@@ -111,6 +113,9 @@ async def run(
       qoder-async deployments run dep_0199… --wait --timeout 10m
       qoder-async deployments run dep_0199… --wait --json | jq -r .state
 
+    On a terminal: all fields of the run. Elsewhere: one line, fields
+    separated by tabs, which are those of: runs list.
+
     Without --wait it does not wait for the end of the run. The exit code is
     3 where the run was skipped, and 1 where it could not start.
 
@@ -132,7 +137,10 @@ async def run(
     plain = common.plain() if timeout is None else attrs.evolve(common.plain(), timeout=_attempt(timeout))
     triggered = await trigger(deployment, key=idempotency_key, common=plain)
     output = make_output(as_json=common.json)
-    output.record(triggered, all_fields(triggered))
+    if is_terminal():
+        output.record(triggered, all_fields(triggered))
+    else:
+        output.rows(RUN_COLUMNS, [triggered])
     code = _code(triggered)
     if code is ExitCode.FINE:
         output.remark(f"It goes on by itself; look again: {_look_again(triggered, plain)}")

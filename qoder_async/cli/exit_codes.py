@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
         RUN_FAILED: A run failed.
         USAGE: What was typed cannot be meant.
         RUN_SKIPPED: A run was skipped, or stopped before its work was done.
-        TIMEOUT: The time to wait ran out; the runs go on.
+        TIMEOUT: The time to wait ran out; the runs that were seen go on.
         API: The service or the network failed, or nobody can tell how a run ended.
         BUG: The command line broke down.
         INTERRUPTED: Ctrl-C.

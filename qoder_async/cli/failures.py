@@ -76,6 +76,8 @@ _STEPS: tuple[tuple[type[errors.QoderError], str], ...] = (
         "check the address in --base-url or QODER_BASE_URL; runs list --json prints even records that make no sense",
     ),
 )
+_WHOLE_LISTS = ("/deployments", "/deployment_runs")
+_ADDRESS = "check the address in --base-url or QODER_BASE_URL: its path, such as /api/v1/cloud, is a part of it"
 
 
 def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> Failure:
@@ -98,6 +100,8 @@ def explain(error: errors.QoderError, *, attempt_option: str = "--timeout") -> F
         return Failure(code, message, (f"try again {soon}",))
     if isinstance(error, errors.APITimeoutError):
         return Failure(code, message, (f"try again, or allow more time with {attempt_option}",))
+    if isinstance(error, errors.NotFoundError) and error.path in _WHOLE_LISTS:  # there always is one
+        return Failure(code, message, (_ADDRESS,))
     return Failure(code, message, tuple(step for kind, step in _STEPS if isinstance(error, kind))[:1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -33,6 +34,7 @@ def run_program(arguments: list[str]) -> int:
     if sys.stdout is None:
         return _report(Failure(ExitCode.API, "cannot write the output: standard output is closed"))
     _never_fail_to_encode()
+    _forget_width_of_0()
     try:
         with retries_on_stderr():
             result = app(arguments, exit_on_error=False, print_error=False)
@@ -78,8 +80,18 @@ def _report(failure: Failure) -> ExitCode:
 
 def _never_fail_to_encode() -> None:
     """Write what standard output's encoding does not have as escapes."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    # What the C locale sets keeps the names of files what they are, but helps only UTF-8 with all else.
+    is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    if sys.stdout.errors == "strict" or (sys.stdout.errors == "surrogateescape" and not is_utf8):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _forget_width_of_0() -> None:
+    """Let the terminal say how wide it is where COLUMNS does not."""
+    if os.environ.get("COLUMNS") == "0":
+        del os.environ["COLUMNS"]
 
 
 def _forget_output() -> None:

@@ -154,6 +154,9 @@ async def get(
       qoder-async runs get drun_0199…
       qoder-async runs get drun_0199… --json | jq .error
 
+    A line for each field; elsewhere than on a terminal its name, a tab and
+    its value.
+
     Args:
         run: The run's id.
         deployment: Read it through its deployment (its id).
@@ -198,7 +201,8 @@ async def wait(
     1, then 3. The lines of all that have ended are there in any case.
 
     When the time runs out, and after Ctrl-C (130), the runs go on by
-    themselves; the command that goes on waiting is printed.
+    themselves; the command that goes on waiting is printed. Of a run that was
+    not seen by then nothing is known: it may not exist.
 
     Args:
         runs: The runs' ids.

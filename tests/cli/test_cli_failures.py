@@ -38,6 +38,16 @@ def test_the_service_or_the_network_failed(sim, cli, fault, said):
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("command", ["deployments list", "runs list", "runs stats", "runs watch"])
+def test_a_list_that_is_not_there_is_a_wrong_address(sim, cli, command):
+    result = cli(*command.split(), "--base-url", sim.url.removesuffix("/api/v1/cloud"))
+
+    assert (result.code, result.out) == (5, "")
+    first, advice = result.err.splitlines()
+    assert first.startswith("qoder-async: 404 ")
+    assert advice.startswith("  check the address in --base-url or QODER_BASE_URL")
+
+
 def test_no_answer_in_time(sim, cli):
     sim.faults.add("stall", times=100)
 

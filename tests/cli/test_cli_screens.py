@@ -54,6 +54,16 @@ def test_lists_are_aligned_and_cut_no_id(serve, on_screen, columns, shape):
     assert len([line for line in deployments.lines if line.startswith("dep_")]) == 13
 
 
+@pytest.mark.parametrize("arguments", [("runs", "list"), ("runs", "stats"), ("runs", "list", "--help")])
+def test_a_width_of_0_is_none(sim, on_screen, arguments):
+    sim.add_runs(sim.add_deployment(), 3)
+
+    screen = on_screen(*arguments, COLUMNS="0")
+
+    assert (screen.code, screen.lines) == (0, on_screen(*arguments, COLUMNS="").lines)
+    assert len(screen.lines) > 3
+
+
 def test_no_color_is_heeded(sim, on_screen):
     sim.add_runs(sim.add_deployment(), 3)
 

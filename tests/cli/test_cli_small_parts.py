@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoder_async import DeploymentRun, converter
+from qoder_async.cli import main
 from qoder_async.cli.arguments.moments import read_moment
 from qoder_async.cli.arguments.next_command import command
 from qoder_async.cli.failures import Stop
@@ -170,6 +171,26 @@ def test_errors_take_the_line_away_before_they_are_written(monkeypatch):
 
     assert happened == ["shown", "hidden", "qoder-async: again in 1 s\n", "hidden"]
     assert sys.stderr is stream
+
+
+@pytest.mark.parametrize(
+    ("encoding", "errors", "afterwards"),
+    [
+        ("ascii", "strict", "backslashreplace"),
+        ("ascii", "surrogateescape", "backslashreplace"),
+        ("latin-1", "surrogateescape", "backslashreplace"),
+        ("utf-8", "strict", "backslashreplace"),
+        ("UTF8", "surrogateescape", "surrogateescape"),  # so that names of files stay what they are
+        ("ascii", "replace", "replace"),
+    ],
+)
+def test_what_an_encoding_does_not_have_is_no_bug(monkeypatch, encoding, errors, afterwards):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors)
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    assert main(["--help"]) == 0
+    assert stream.errors == afterwards
+    assert b"qoder-async" in stream.buffer.getvalue()
 
 
 def broken_redraw():

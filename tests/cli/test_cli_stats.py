@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from support.clock import START
 
 from qoder_async.cli.stats import sources as stats_sources
 from qoder_async.cli.stats.sparkline import choose_days, sparkline
+from qoder_async.cli.stats.view import StatsView
+from qoder_async.export.statistics import DeploymentStatistics
 
 LISTS = "GET /deployments/{id}/runs"
 ALWAYS = float("inf")
@@ -331,7 +334,7 @@ def test_no_more_than_30_days_are_drawn_and_a_window_is_drawn_whole(sim, cli, tm
 
     assert cli("runs", "stats", path).rows[0][5] == "█" * 30
     assert cli("runs", "stats", path, *window).rows[0][5] == "█" * 10
-    assert cli("runs", "stats", path, "--since", "2026-11-20", "--until", "2026-11-26").rows[0][5] == "███···"
+    assert cli("runs", "stats", path, "--since", "2026-11-20", "--until", "2026-11-23").rows[0][5] == "███"
     assert cli("runs", "stats", path, "--deployment", deployment, "--since", "2027-01-01").rows[0][5] == "-"
 
 
@@ -391,14 +394,35 @@ def raise_ctrl_c(redrawn):
 
 def test_days_are_those_with_runs_or_of_the_window():
     at = datetime(2026, 11, 20, 15, tzinfo=UTC)
+    choose = functools.partial(choose_days, today=DAYS[4])
 
-    assert choose_days([], at, None) == []
-    assert choose_days([DAYS[3], DAYS[1]], None, None) == DAYS[1:4]
-    assert choose_days([DAYS[1]], at, None) == DAYS[:2]
-    assert choose_days([DAYS[1]], None, at + 3 * DAY) == DAYS[1:4]
-    assert choose_days([DAYS[1]], at, datetime(2026, 11, 23, tzinfo=UTC)) == DAYS[:3]
-    assert choose_days(DAYS, None, None, most=2) == DAYS[3:]
-    assert choose_days([DAYS[0]], at + 2 * DAY, at + DAY) == []
+    assert choose([], at, None) == []
+    assert choose([DAYS[3], DAYS[1]], None, None) == DAYS[1:4]
+    assert choose([DAYS[1]], at, None) == DAYS[:2]
+    assert choose([DAYS[1]], None, at + 3 * DAY) == DAYS[1:4]
+    assert choose([DAYS[1]], at, datetime(2026, 11, 23, tzinfo=UTC)) == DAYS[:3]
+    assert choose(DAYS, None, None, most=2) == DAYS[3:]
+    assert choose([DAYS[0]], at + 2 * DAY, at + DAY) == []
+
+
+@pytest.mark.parametrize(("today", "last"), [(DAYS[0], 2), (DAYS[3], 3), (DAYS[4] + DAY, 4)])
+def test_days_to_come_are_left_out(today, last):
+    """But for those on which there are runs: a service's clock may be ahead."""
+    after, before = datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC)
+
+    assert choose_days(DAYS[:3], after, before, today=today) == DAYS[: last + 1]
+    assert choose_days(DAYS[:3], after, before, today=today, most=2) == DAYS[last - 1 : last + 1]
+
+
+def test_runs_are_drawn_also_where_most_of_the_window_is_to_come(capsys):
+    unknown = dict.fromkeys(("success_rate", "median_ms", "p95_ms", "first_at", "last_at"))
+    per_day = {DAYS[0]: 1, DAYS[1]: 2}
+    result = DeploymentStatistics(deployment_id="dep_1", runs=3, states={}, per_day=per_day, **unknown)
+    after, before = datetime(2026, 11, 19, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+    StatsView(after=after, before=before, as_json=False, today=DAYS[2]).show([result])
+
+    assert capsys.readouterr().out.split("\t")[5] == "·▄█·"
 
 
 def test_blocks_are_as_high_as_the_numbers():

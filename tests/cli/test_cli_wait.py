@@ -5,11 +5,13 @@ import json
 import pytest
 from cli_support import onward
 
-from qoder_async import QoderError, RunState
+from qoder_async import DeploymentRun, QoderError, RunState, converter
+from qoder_async.cli.arguments.common import FollowingCommon
 from qoder_async.cli.arguments.moments import read_duration
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Stop
 from qoder_async.cli.following.verdict import verdict
+from qoder_async.cli.following.waiting import Awaited
 
 COMPLETED, FAILED, SKIPPED, STOPPED = RunState.COMPLETED, RunState.FAILED, RunState.SKIPPED, RunState.STOPPED
 
@@ -227,6 +229,41 @@ async def test_one_run_that_takes_too_long(timed):
     assert (result.code, result.out) == (4, "")
     assert f"{going} had not ended, and goes on by itself" in result.err
     assert onward(result.err) == ["runs", "wait", going, "--timeout", "20", "--json", "--request-timeout", "7.0"]
+
+
+async def test_a_run_that_was_not_seen_is_not_said_to_go_on(timed):
+    await timed.serve()
+
+    result = await timed("runs", "wait", "drun_typo", "--timeout", "5")
+
+    assert (result.code, result.out) == (4, "")
+    told, _ = result.err.splitlines()
+    assert told == "qoder-async: the time ran out (--timeout 5): drun_typo was not seen: nothing is known of it"
+    assert onward(result.err) == ["runs", "wait", "drun_typo", "--timeout", "5"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ([0, 1, 2], "3 of 4 runs had not ended, and go on by themselves"),
+        ([0], "1 of 4 runs had not ended, and goes on by itself; 2 of 4 runs were not seen: nothing is known of them"),
+        (
+            [1, 2],
+            "2 of 4 runs had not ended, and go on by themselves; 1 of 4 runs was not seen: nothing is known of it",
+        ),
+        ([], "3 of 4 runs were not seen: nothing is known of them"),
+    ],
+)
+def test_after_ctrl_c_only_what_was_seen_is_said_to_go_on(sim, seen, said):
+    runs = sim.add_runs(sim.add_deployment(), 4, state="running")
+    awaited = Awaited(patience="1h", common=FollowingCommon(), run_ids=tuple(runs))
+    for index in seen:
+        awaited.saw(converter.structure(sim.run(runs[index]), DeploymentRun))
+
+    failure = awaited.interrupted(runs[:3], {})
+
+    assert (failure.code, failure.message) == (130, f"interrupted; {said}")
+    assert onward("\n".join(failure.steps)) == ["runs", "wait", *runs[:3]]
 
 
 async def test_a_run_that_does_not_exist_ends_no_other(timed):

@@ -11,6 +11,7 @@ from support.clock import START
 from qoder_async import ChangeKind, FinishedRun, RunChange, RunState, converter
 from qoder_async import DeploymentRun as Run
 from qoder_async.cli.following.changes import CHANGE_COLUMNS, ToldChange, write_change
+from qoder_async.cli.following.state_file import StateFile
 
 NOW = datetime(2026, 11, 22, 8, 31, tzinfo=UTC)
 
@@ -142,6 +143,19 @@ async def test_the_state_in_a_file_goes_on(timed, tmp_path):
 
     check_each_once(seen, runs)
     assert [file.name for file in tmp_path.iterdir()] == ["bot.state"]
+
+
+def test_a_link_to_a_state_stays_a_link(tmp_path):
+    kept, link = tmp_path / "elsewhere" / "bot.state", tmp_path / "bot.state"
+    kept.parent.mkdir()
+    kept.write_text("old", "utf-8")
+    link.symlink_to(kept)
+
+    StateFile(link).write("new")
+
+    assert link.is_symlink()
+    assert (kept.read_text("utf-8"), link.read_text("utf-8")) == ("new\n", "new\n")
+    assert [file.name for file in kept.parent.iterdir()] == ["bot.state"]
 
 
 async def test_the_state_covers_no_change_that_could_not_be_shown(timed, tmp_path, monkeypatch):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 from qoder_async.cli.exit_codes import ExitCode
 from qoder_async.cli.failures import Failure, Stop, usage
 from qoder_async.errors import ConfigurationError
 from qoder_async.export.files import replace_file
 from qoder_async.following.watch_state import read_state
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class StateFile:
@@ -61,7 +59,8 @@ class StateFile:
         if state == self._kept:
             return
         try:
-            replace_file(self.path, f"{state}\n".encode(), like=self.path)
+            target = Path(os.path.realpath(self.path))  # a link stays one
+            replace_file(target, f"{state}\n".encode(), like=target)
         except OSError as error:
             raise Stop(Failure(ExitCode.API, f"cannot write --state {self.path}: {error.strerror or error}")) from None
         self._kept = state

@@ -82,6 +82,7 @@ class Awaited:
     run_ids: tuple[str, ...] = ()
     states: list[RunState] = attrs.field(factory=list)
     _last: DeploymentRun | None = None
+    _seen: set[str] = attrs.field(factory=set)
     _started: float = attrs.field(factory=time.monotonic)
     _table: Table = attrs.field(factory=make_table)
     _line: Line = attrs.field(
@@ -95,6 +96,7 @@ class Awaited:
     def saw(self, run: DeploymentRun) -> None:
         """Take note of how a run stands."""
         self._last = run
+        self._seen.add(run.id)
         self._redraw()
 
     def give(self, finished: FinishedRun) -> None:
@@ -133,8 +135,8 @@ class Awaited:
         return code
 
     def interrupted(self, pending: Collection[str], unfollowed: Mapping[str, Exception]) -> Failure:
-        """Say that the runs go on."""
-        message = f"interrupted; {self._still_going(pending)}" if pending else "interrupted"
+        """Say that the runs go on, as far as they were seen."""
+        message = f"interrupted; {self._told_of(pending)}" if pending else "interrupted"
         return Failure(ExitCode.INTERRUPTED, message, self.onward(pending, unfollowed))
 
     def explain(self, error: QoderError) -> Failure:
@@ -158,7 +160,7 @@ class Awaited:
         steps = (*self.onward(pending, unfollowed), *advice)
         if not pending and len(self.run_ids) == 1:
             return Failure(code, next(iter(failures.values())).message, steps)
-        message = [f"the time ran out (--timeout {self.patience}): {self._still_going(pending)}"] if pending else []
+        message = [f"the time ran out (--timeout {self.patience}): {self._told_of(pending)}"] if pending else []
         if unfollowed:
             message.append(f"{len(unfollowed):,} of {self._all()} cannot be followed")
         told = [f"{run_id}: {failure.message}" for run_id, failure in failures.items()]
@@ -170,11 +172,21 @@ class Awaited:
     def _explain_any(self, error: Exception) -> Failure:
         return self.explain(error) if isinstance(error, QoderError) else Failure(ExitCode.API, repr(error))
 
-    def _still_going(self, pending: Collection[str]) -> str:
-        if len(self.run_ids) == 1:
-            return f"{self.run_ids[0]} had not ended, and goes on by itself"
-        verb = "goes on by itself" if len(pending) == 1 else "go on by themselves"
-        return f"{len(pending):,} of {self._all()} had not ended, and {verb}"
+    def _told_of(self, pending: Collection[str]) -> str:
+        """Say that runs go on that were seen, and that of the others nothing is known: they may not exist."""
+        seen = len(self._seen.intersection(pending))
+        unseen = len(pending) - seen
+        told = []
+        if seen:
+            verb = "goes on by itself" if seen == 1 else "go on by themselves"
+            told.append(f"{self._so_many(seen)} had not ended, and {verb}")
+        if unseen:
+            verb, them = ("was", "it") if unseen == 1 else ("were", "them")
+            told.append(f"{self._so_many(unseen)} {verb} not seen: nothing is known of {them}")
+        return "; ".join(told)
+
+    def _so_many(self, count: int) -> str:
+        return self.run_ids[0] if len(self.run_ids) == 1 else f"{count:,} of {self._all()}"
 
     def _all(self) -> str:
         return counted(len(self.run_ids), "run")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qoder_async._http.attempt import SENT_AGAIN
 from qoder_async._many.fanout_orders import INCOMPLETE
+from qoder_async._paging.patience import SAT_OUT
 from qoder_async.cli.show.text import clean, plainly, redact
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Fewer(logging.Filter):
         """Tell whether a notice is said."""
         if record.msg == INCOMPLETE:
             return False
-        if record.msg != SENT_AGAIN:
+        if record.msg not in (SENT_AGAIN, SAT_OUT):
             return True
         now = time.monotonic()
         if now < self._next:

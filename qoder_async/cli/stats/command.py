@@ -70,10 +70,11 @@ async def stats(
     SUCCESS is the share of completed runs among those that completed, failed
     or were stopped. MEDIAN and P95 say how long completed runs took. PER DAY
     is a block for each day (UTC), a dot for none: those from --since to
-    --until, or up to the last day with runs, 30 at most. STATES counts runs
-    by their status; where they have none (the lean shape) it is failed for a
-    run that never started, and started for one whose session knows how it
-    went. runs sync FILE --outcomes asks the sessions, and FILE tells then.
+    --until, but none to come, or up to the last day with runs, 30 at most.
+    STATES counts runs by their status; where they have none (the lean shape)
+    it is failed for a run that never started, and started for one whose
+    session knows how it went. runs sync FILE --outcomes asks the sessions,
+    and FILE tells then.
 
     Where a terminal is narrow, each deployment has two lines. Elsewhere: a
     line for each, fields separated by tabs: deployment, runs, success (0 to

@@ -15,7 +15,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def choose_days(
-    days: Iterable[date], after: datetime | None, before: datetime | None, most: int = MOST_DAYS
+    days: Iterable[date], after: datetime | None, before: datetime | None, *, today: date, most: int = MOST_DAYS
 ) -> list[date]:
     """Choose the days that are shown: those of a window, or up to the last one on which there was anything.
 
@@ -23,6 +23,7 @@ def choose_days(
         days: The days on which there was anything.
         after: The window's inclusive start in UTC.
         before: Its exclusive end.
+        today: The present day in UTC: later ones are shown only up to the last one on which there was anything.
         most: How many days are shown at most, the last ones.
 
     Returns:
@@ -32,7 +33,9 @@ def choose_days(
     if not known:
         return []
     first = known[0] if after is None else after.date()
-    last = known[-1] if before is None else (before - timedelta(microseconds=1)).date()
+    last = known[-1]
+    if before is not None:
+        last = min((before - timedelta(microseconds=1)).date(), max(last, today))
     count = min(most, (last - first).days + 1)
     return [date.fromordinal(last.toordinal() - back) for back in reversed(range(count))]
 

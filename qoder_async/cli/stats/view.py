@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from qoder_async.export.statistics import COMPLETED, DeploymentStatistics, succe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from qoder_async.cli.show.output import Table
 
@@ -40,11 +41,13 @@ class StatsView:
         after: From when on runs were counted.
         before: Until when.
         as_json: Whether JSON was asked for.
+        today: The present day in UTC.
     """
 
     after: datetime | None
     before: datetime | None
     as_json: bool
+    today: date = attrs.field(factory=lambda: datetime.now(UTC).date())
 
     def show(self, results: Sequence[DeploymentStatistics]) -> None:
         """Show the statistics of some deployments.
@@ -56,7 +59,8 @@ class StatsView:
             for result in results:
                 write_object(**_fields(result))
             return
-        days = choose_days(chain.from_iterable(result.per_day for result in results), self.after, self.before)
+        with_runs = chain.from_iterable(result.per_day for result in results)
+        days = choose_days(with_runs, self.after, self.before, today=self.today)
         table = make_table()
         if is_terminal():
             days = _show_on_terminal(table, days, results)
