@@ -49,8 +49,8 @@ async def export_runs(
     Args:
         qoder: The client.
         path: The target. Its ending tells the format: ``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst``, ``.csv``,
-            ``.parquet``, ``.db`` or ``.sqlite``. An earlier export there is replaced at the end, any other file is
-            refused.
+            ``.parquet``, ``.db`` or ``.sqlite``. An earlier export there is replaced at the end; any other file is
+            refused, and so is one that ``sync_runs`` keeps.
         deployments: Whose runs: ids, deployments, or a pager of them. ``None`` for all, archived ones included.
         format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet`` or ``sqlite``, where the ending does not
             tell.

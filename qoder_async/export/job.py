@@ -193,7 +193,7 @@ class ExportJob:
                 known=known,
                 clock=self._clock,
                 liveness=Liveness(qoder, fetched.note_request, max_concurrency=max_concurrency),
-                forgives_absence=not isinstance(deployments, list),
+                forgives_absence=isinstance(deployments, Pager),
             )
             ids = ids_of(deployments, on_request=fetched.note_request, on_total=fetched.note_total)
             if isinstance(deployments, Pager):
@@ -246,6 +246,7 @@ class ExportJob:
     def _scope(self, fetched: Fetched) -> str:
         filters = self._filters
         scope = {
+            "base_url": filters.base_url,
             "deployments": None if self._wants_all else sorted(fetched.done),
             "triggered_after": None if filters.triggered_after is None else format_time(filters.triggered_after),
             "triggered_before": None if filters.triggered_before is None else format_time(filters.triggered_before),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-Phase = Literal["fetching", "writing"]
+Phase = Literal["fetching", "outcomes", "writing"]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,15 +21,18 @@ class ExportProgress:
     """How far an export or a sync is.
 
     Attributes:
-        phase: ``"fetching"`` runs from the service, or ``"writing"`` what was fetched to the target.
+        phase: ``"fetching"`` runs from the service; then, of an export, ``"writing"`` what was fetched to the target,
+            and of a sync ``"outcomes"``, where it asks how runs without a status went.
         deployments_done: Deployments of which nothing more will be asked.
         deployments_total: How many deployments there are, ``None`` as long as they were not all listed.
         rows: Runs that were fetched; where an export goes on, with those that it had already.
         bytes: Bytes of these runs' JSON.
         requests: Requests that were sent, also those that were sent again.
-        rows_per_second: Runs that were fetched or written a second, on average since this phase began.
+        rows_per_second: Runs that were fetched, asked for or written a second, on average since this phase began.
         rows_written: Runs that were written to the target.
         current_deployments: The ids of the deployments whose runs are being fetched.
+        outcomes_done: In the phase ``"outcomes"``, of how many runs it was asked how they went.
+        outcomes_total: Of how many runs it is asked in all; 0 before that phase.
     """
 
     phase: Phase = "fetching"
@@ -41,6 +44,8 @@ class ExportProgress:
     rows_per_second: float = 0.0
     rows_written: int = 0
     current_deployments: tuple[str, ...] = ()
+    outcomes_done: int = 0
+    outcomes_total: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +88,7 @@ class SyncReport:
         new: Runs that were not in it before.
         updated: Runs that were in it and have changed.
         unfinished: Runs in it that have not ended, as far as is known: they are read again by the next sync.
+            Those of deployments that are gone do not count, and runs without a status only with ``outcomes=True``.
         missing: Runs in it that had not ended when last seen, and that the service does not know any more: they stay
             in the file as they were, and are not read again.
         deployments: Deployments that were looked at.

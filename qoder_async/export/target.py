@@ -43,14 +43,15 @@ def beside(target: Path, ending: str) -> Path:
     return target.with_name(f"{target.name}.{ending}")
 
 
-def check_target(path: Path) -> None:
-    """Refuse a target that cannot or must not be replaced.
+def check_target(path: Path, *, is_for_sync: bool = False) -> None:
+    """Refuse a target that cannot or must not be written.
 
     Args:
         path: The target.
+        is_for_sync: Whether it is to be synced. Otherwise it is replaced, which would lose what only a sync has.
 
     Raises:
-        ExportError: It is a folder, read-only, or a file that no export has made.
+        ExportError: It is a folder, read-only, a file that no export has made, or one that a sync keeps.
     """
     with file_errors(path):
         try:
@@ -65,4 +66,18 @@ def check_target(path: Path) -> None:
     from qoder_async.export.read.recognition import recognise  # noqa: PLC0415  it may need an extra
 
     with file_errors(path):
-        recognise(path)
+        found = recognise(path)
+    if found == "sqlite" and not is_for_sync:
+        _refuse_synced(path)
+
+
+def _refuse_synced(path: Path) -> None:
+    from qoder_async.export.read.compressed import DamagedError  # noqa: PLC0415
+    from qoder_async.export.read.from_sqlite import is_synced  # noqa: PLC0415  only who replaces such a file pays
+
+    try:
+        reason = "is kept by sync_runs" if is_synced(path) else ""
+    except DamagedError as error:
+        reason = f"cannot be read: {error}"
+    if reason:
+        raise ExportError(f"{path} {reason}: choose another name, or move it away", path=str(path))

@@ -1,4 +1,4 @@
-"""What ``runs export`` shows on a terminal; test_cli_export_processes has the same with real ones."""
+"""What ``runs export`` and ``runs sync`` show on a terminal; test_cli_export_processes has the same with real ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import attrs
 import pytest
 from cli_support import TerminalStream
-from export_scripts import FETCHING, WRITING, report
+from export_scripts import FETCHING, WRITING, report, sync_report
 
 from qoder_async.cli import main
 from qoder_async.cli.export import progress as export_progress
@@ -45,6 +45,19 @@ def test_a_terminal_has_a_bar_that_is_taken_away(scripted, on_screen, columns):
         assert fetching[2] == f"{', '.join(ids)} and {8 - len(ids)} more"
     else:
         assert fetching[2] == "8 deployments"
+
+
+def test_a_sync_has_a_bar_of_outcomes(scripted, on_screen):
+    outcomes = attrs.evolve(FETCHING, phase="outcomes", rows_per_second=48.2, outcomes_done=1_200, outcomes_total=9_600)
+    scripted(FETCHING, outcomes, sync_report())
+
+    screen = on_screen("runs", "sync", "runs.db", "--outcomes")
+
+    _, fetching, asking, _ = frames(screen.text)
+    assert fetching[0].startswith("Deployments ━")
+    assert asking[0].startswith("Outcomes ━")
+    assert asking[0].endswith(" 1,200 of 9,600  12%")
+    assert asking[1:] == ["48 runs/s, 2,812 requests, 0 s"]
 
 
 def frames(text: str) -> list[list[str]]:

@@ -16,6 +16,9 @@ from qoder_async import PermissionDeniedError
 from qoder_async.cli.export import progress as export_progress
 from qoder_async.errors import APIConnectionError, ExportError
 
+OUTCOMES = attrs.evolve(
+    FETCHING, phase="outcomes", rows_per_second=48.2, outcomes_done=1_200, outcomes_total=9_600, current_deployments=()
+)
 FORMS = pytest.mark.parametrize("form", [[], ["--json"]])
 
 
@@ -103,6 +106,16 @@ def test_a_log_says_how_far_it_is(scripted, cli, monkeypatch):
 
     assert first.startswith("qoder-async: 120 of 500 deployments done, 240,512 runs, ")
     assert second.startswith("qoder-async: 240,512 runs in runs.db: ")
+
+
+def test_a_log_says_how_many_outcomes_there_are(scripted, cli, monkeypatch):
+    monkeypatch.setattr(export_progress, "SECONDS_APART", 0.0)
+    scripted(OUTCOMES, attrs.evolve(OUTCOMES, outcomes_done=0, outcomes_total=1), sync_report())
+
+    first, second, _ = cli("runs", "sync", "runs.db", "--outcomes").err.splitlines()
+
+    assert first == "qoder-async: 1,200 of 9,600 outcomes asked for, 48 runs/s, 2,812 requests"
+    assert second.startswith("qoder-async: 0 of 1 outcome asked for, ")
 
 
 def test_a_file_that_is_something_else_is_wrong_usage(scripted, cli):

@@ -205,6 +205,53 @@ def time_in(record):
     return json.loads(record)["triggered_at"]
 
 
+@TELLING
+@pytest.mark.parametrize(("late", "is_absent"), [(2.0, False), (59.0, False), (-30.0, False), (61.0, True)])
+async def test_a_lean_run_that_may_have_been_triggered_before_the_bound_is_not_missing(
+    place, found, late, is_absent, tmp_path
+):
+    """Its record may have been made seconds after its trigger, by which the service filters."""
+    since = START - timedelta(hours=71) + SECOND
+    async with place("lean") as (sim, qoder, _):
+        (deployment_id,) = fill(sim, 100)
+        runs = sim.run_ids(deployment_id)
+        sim.patch_record(runs[71], created_at=(since + late * SECOND).isoformat())
+        path = write_file(tmp_path / "bounded", found, sent(sim)[:71], after=since)
+
+        report = await verify_export(qoder, path, windows=ALL)
+
+        assert report.missing == ((runs[71],) if is_absent else ())
+
+
+@TELLING
+async def test_a_run_that_says_that_it_was_triggered_after_the_bound_is_missing(place, found, tmp_path):
+    async with place() as (sim, qoder, _):
+        (deployment_id,) = fill(sim, 100)
+        runs = sim.run_ids(deployment_id)
+        path = write_file(tmp_path / "bounded", found, sent(sim)[:70], after=START - timedelta(hours=70))
+
+        assert (await verify_export(qoder, path, windows=ALL)).missing == (runs[70],)
+
+
+@TELLING
+@pytest.mark.parametrize(("late", "is_absent"), [(59.0, False), (61.0, True)])
+async def test_a_deployment_whose_runs_may_all_have_been_triggered_before_the_bound(
+    place, found, late, is_absent, tmp_path
+):
+    since = START + SECOND
+    async with place("lean") as (sim, qoder, _):
+        one, other = fill(sim, 10, 1)
+        (run,) = sim.run_ids(other)
+        sim.patch_record(run, created_at=(since + late * SECOND).isoformat())
+        sim.clock.advance(3600)
+        sim.add_runs(one, 1)
+        path = write_file(tmp_path / "bounded", found, sent(sim, sim.run_ids(one)[:1]), after=since)
+
+        report = await verify_export(qoder, path, windows=ALL, deployments=[one, other])
+
+        assert report.missing == ((run,) if is_absent else ())
+
+
 @SHAPES
 async def test_doubles_are_found(place, shape):
     async with place(shape) as (sim, _, verify):

@@ -130,7 +130,7 @@ def of_run_timeout_error(run_timeout_error: RunTimeoutError) -> None:
 
 
 def of_export_progress(export_progress: ExportProgress) -> None:
-    assert_type(export_progress.phase, Literal["fetching", "writing"])
+    assert_type(export_progress.phase, Literal["fetching", "outcomes", "writing"])
     assert_type(export_progress.deployments_done, int)
     assert_type(export_progress.deployments_total, int | None)
     assert_type(export_progress.rows, int)
@@ -139,6 +139,8 @@ def of_export_progress(export_progress: ExportProgress) -> None:
     assert_type(export_progress.rows_per_second, float)
     assert_type(export_progress.rows_written, int)
     assert_type(export_progress.current_deployments, tuple[str, ...])
+    assert_type(export_progress.outcomes_done, int)
+    assert_type(export_progress.outcomes_total, int)
 
 
 def of_export_report(export_report: ExportReport) -> None:

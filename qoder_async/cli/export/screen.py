@@ -61,10 +61,10 @@ class Bars:
     def _redraw(self) -> None:
         progress = self._progress
         told = [*figures(progress), whole_duration(self._now() - self._started)]
-        if progress.phase == "writing":
-            lines = [", ".join(told[1:])]  # the bar has the first of them
-        else:
+        if progress.phase == "fetching":
             lines = [", ".join(told), in_work(progress.current_deployments, self._board.width)]
+        else:
+            lines = [", ".join(told[1:])]  # the bar has the first of them
         self._board.bar = bar_of(progress, self._path)
         self._board.show("\n".join(lines))
 

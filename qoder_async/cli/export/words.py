@@ -49,11 +49,13 @@ def bar_of(progress: ExportProgress, path: Path) -> Bar:
     """
     if progress.phase == "writing":
         return Bar(label=f"Writing {path.name}", done=progress.rows_written, total=progress.rows)
+    if progress.phase == "outcomes":
+        return Bar(label="Outcomes", done=progress.outcomes_done, total=progress.outcomes_total)
     return Bar(label="Deployments", done=progress.deployments_done, total=progress.deployments_total)
 
 
 def figures(progress: ExportProgress) -> list[str]:
-    """Say how much has come, or was written.
+    """Say how much has come, was asked for, or was written.
 
     Args:
         progress: How far it is.
@@ -64,6 +66,9 @@ def figures(progress: ExportProgress) -> list[str]:
     rate = f"{progress.rows_per_second:,.0f} runs/s"
     if progress.phase == "writing":
         return [f"{progress.rows_written:,} of {counted(progress.rows, 'run')} written", rate]
+    if progress.phase == "outcomes":
+        asked = f"{progress.outcomes_done:,} of {counted(progress.outcomes_total, 'outcome')} asked for"
+        return [asked, rate, counted(progress.requests, "request")]
     return [counted(progress.rows, "run"), rate, size(progress.bytes), counted(progress.requests, "request")]
 
 
@@ -80,6 +85,8 @@ def whole_line(progress: ExportProgress, path: Path) -> str:
     told = ", ".join(figures(progress))
     if progress.phase == "writing":
         return f"{path.name}: {told}"
+    if progress.phase == "outcomes":
+        return told
     done, total = progress.deployments_done, progress.deployments_total
     if total is None:
         return f"{counted(done, 'deployment')} done, {told}"

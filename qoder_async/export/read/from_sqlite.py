@@ -23,6 +23,7 @@ SELECT rowid, id, deployment_id, time, coalesce(status, outcome), session_id,
        CASE WHEN deployment_id IS NULL OR time IS NULL THEN raw END
 FROM runs WHERE rowid > ? ORDER BY rowid LIMIT ?
 """
+_SYNC = "SELECT 1 FROM sqlite_master WHERE name = 'sync_state'"
 _SCOPE = "SELECT value FROM info WHERE key = 'scope'"
 
 
@@ -73,6 +74,27 @@ def read_sqlite_scope(path: Path) -> str | None:
             row = connection.execute(_SCOPE).fetchone()
             return None if row is None else row[0]
     except sqlite3.Error as error:
+        reason = str(error)
+    raise DamagedError(reason)
+
+
+def is_synced(path: Path) -> bool:
+    """Tell whether a SQLite file is kept by a sync, and has perhaps what nobody can fetch again.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it has the tables of a sync.
+
+    Raises:
+        DamagedError: Nobody can tell.
+    """
+    reason = ""
+    try:
+        with closing(_open(path)) as connection:
+            return connection.execute(_SYNC).fetchone() is not None
+    except (sqlite3.Error, ValueError) as error:
         reason = str(error)
     raise DamagedError(reason)
 

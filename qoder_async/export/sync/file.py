@@ -28,19 +28,21 @@ _CACHE_KIB = 32_000
 """Ids and times come in no order, so that every row is written into several pages of the file."""
 
 
-def open_store(path: Path) -> SyncStore:
+def open_store(path: Path, base_url: str | None = None) -> SyncStore:
     """Open a file to sync it; where there is none it is made.
 
     Args:
         path: The file.
+        base_url: The service that it is synced with, ``None`` where none is asked.
 
     Returns:
         The open file.
 
     Raises:
-        ExportError: It cannot be written, or is something else than a file of all runs of deployments.
+        ExportError: It cannot be written, is something else than a file of all runs of deployments, or has runs of
+            another service.
     """
-    check_target(path)
+    check_target(path, is_for_sync=True)
     if not path.exists() or not path.stat().st_size:
         _make(path)
     elif (kind := recognise(path)) != "sqlite":
@@ -52,8 +54,9 @@ def open_store(path: Path) -> SyncStore:
         connection = _connect(path)
         try:
             _check_version(connection, path)
+            _check_service(connection, path, base_url)
             _adopt(connection, path)
-            return SyncStore(connection, path)
+            return SyncStore(connection, path, base_url)
         except BaseException:
             connection.close()
             raise
@@ -95,6 +98,15 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def _check_service(connection: sqlite3.Connection, path: Path, base_url: str | None) -> None:
+    was = _scope(connection).get("base_url")
+    if isinstance(was, str) and base_url not in (None, was):
+        raise ExportError(
+            f"{path} has runs of another service ({was}; now {base_url}), and would be a mixture: sync to a new file",
+            path=str(path),
+        )
+
+
 def _adopt(connection: sqlite3.Connection, path: Path) -> None:
     """Give a file that an export has made the tables of a sync; everything in it is known then."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_state'").fetchone() is not None:
@@ -114,11 +126,8 @@ def _states(connection: sqlite3.Connection, path: Path) -> list[tuple[object, ..
 
 
 def _check_scope(connection: sqlite3.Connection, path: Path) -> None:
-    found = connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
-    scope = None
-    with suppress(ValueError, TypeError, RecursionError):
-        scope = json.loads(found[0])
-    if not isinstance(scope, dict) or "deployments" not in scope:
+    scope = _scope(connection)
+    if "deployments" not in scope:
         raise ExportError(f"{path} does not say what was exported to it: sync to a new file", path=str(path))
     if scope.get("triggered_after") is not None or scope.get("triggered_before") is not None:
         raise ExportError(
@@ -126,6 +135,15 @@ def _check_scope(connection: sqlite3.Connection, path: Path) -> None:
             f"{scope.get('triggered_before') or 'the end'}): sync to a new file",
             path=str(path),
         )
+
+
+def _scope(connection: sqlite3.Connection) -> dict[str, object]:
+    """Read what a file is about; nothing where it does not say."""
+    found = connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
+    scope = None
+    with suppress(ValueError, TypeError, RecursionError):
+        scope = json.loads(found[0])
+    return scope if isinstance(scope, dict) else {}
 
 
 def _marks(connection: sqlite3.Connection) -> Iterator[tuple[str, Mark | None]]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -40,9 +40,13 @@ _ABOVE = "SELECT id FROM runs WHERE deployment_id = ? AND time > ? ORDER BY time
 _KEPT = f"SELECT rowid, id, raw, {', '.join(Facts._fields)} FROM runs WHERE id IN (%s)"  # noqa: S608
 _SET_OUTCOME = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in OUTCOME_COLUMNS)} WHERE id = ?"  # noqa: S608
 _UNJUDGED = f"SELECT id, raw FROM runs WHERE deployment_id = ? AND id > ? AND {UNJUDGED} ORDER BY id LIMIT ?"  # noqa: S608
-_COUNT_UNFINISHED = f"SELECT count(*) FROM runs WHERE {UNFINISHED} AND id NOT IN (SELECT id FROM sync_missing)"  # noqa: S608
+_IS_ASKED_FOR = "NOT EXISTS (SELECT 1 FROM sync_state WHERE deployment_id = runs.deployment_id AND gone IS NOT NULL)"
+_COUNT_UNFINISHED = (
+    f"SELECT count(*) FROM runs WHERE {UNFINISHED} AND {_IS_ASKED_FOR} AND id NOT IN (SELECT id FROM sync_missing)"  # noqa: S608
+)
 _COUNT_MISSING = f"SELECT count(*) FROM runs WHERE {UNFINISHED} AND id IN (SELECT id FROM sync_missing)"  # noqa: S608
-_COUNT_UNJUDGED = f"SELECT count(*) FROM runs INDEXED BY sync_unjudged WHERE {UNJUDGED}"  # noqa: S608
+_COUNT_UNJUDGED_OF = f"SELECT count(*) FROM runs WHERE deployment_id = ? AND {UNJUDGED}"  # noqa: S608
+_COUNT_UNJUDGED = f"SELECT count(*) FROM runs INDEXED BY sync_unjudged WHERE {UNJUDGED} AND {_IS_ASKED_FOR}"  # noqa: S608
 
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has it open and does not let go of it: close that, then start again",
@@ -110,11 +114,13 @@ class SyncStore:
     Args:
         connection: The connection, which commits what it is told.
         path: The file.
+        base_url: The service that it is synced with, which is noted with the first runs; ``None`` where none is asked.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, base_url: str | None = None) -> None:
         self._connection = connection
         self._path = path
+        self._base_url = base_url
         self._row_maker = row_maker()
         self._in_use = threading.Lock()
         (self._last_old_row,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM runs").fetchone()
@@ -209,6 +215,16 @@ class SyncStore:
             found = self._connection.execute(_UNJUDGED, (deployment_id, after, most)).fetchall()
             return [(run_id, raw.encode() if isinstance(raw, str) else raw) for run_id, raw in found]
 
+    def count_unjudged(self, deployments: Iterable[str]) -> int:
+        """Count the lean runs of some deployments that have no outcome.
+
+        Args:
+            deployments: The deployments.
+        """
+        with self._using():
+            found = [self._connection.execute(_COUNT_UNJUDGED_OF, (each,)).fetchone() for each in deployments]
+            return sum(int(count) for (count,) in found)
+
     def count_runs(self) -> int:
         """Count all runs."""
         with self._using():
@@ -216,7 +232,7 @@ class SyncStore:
             return int(count)
 
     def count_unfinished(self, *, outcomes: bool) -> int:
-        """Count the runs that the next sync reads again.
+        """Count the runs that the next sync reads again, which are none of deployments that are gone.
 
         Args:
             outcomes: Whether it asks for the outcomes of lean runs; the file is prepared for that then.
@@ -249,10 +265,15 @@ class SyncStore:
         written = Written()
         if not any(change.says_anything for change in changes):
             return written
+        notes_service = self._base_url is not None and any(change.lines for change in changes)
         with self._transaction():
+            if notes_service:
+                self._write_scope(self._scope() | {"base_url": self._base_url})
             for change in changes:
                 new, updated = self._write(change)
                 written = Written(written.new + new, written.updated + updated)
+        if notes_service:
+            self._base_url = None
         return written
 
     def prepare_outcomes(self) -> None:
@@ -267,14 +288,22 @@ class SyncStore:
             deployments: Some more, ``None`` for all there are.
         """
         with self._transaction():
-            (text,) = self._connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
-            scope = json.loads(text)
+            scope = self._scope()
             if deployments is None or scope["deployments"] is None:
                 scope["deployments"] = None
             else:
                 scope["deployments"] = sorted({*scope["deployments"], *deployments})
-            if (changed := json.dumps(scope)) != text:
-                self._connection.execute("UPDATE info SET value = ? WHERE key = 'scope'", (changed,))
+            self._write_scope(scope)
+
+    def _scope(self) -> dict[str, Any]:
+        (text,) = self._connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
+        scope: dict[str, Any] = json.loads(text)
+        return scope
+
+    def _write_scope(self, scope: dict[str, Any]) -> None:
+        """Write what the file is about, unless it says so already: a file that stays as it was is not written."""
+        text = json.dumps(scope)
+        self._connection.execute("UPDATE info SET value = ? WHERE key = 'scope' AND value IS NOT ?", (text, text))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -73,7 +73,8 @@ async def sync_runs(
     Args:
         qoder: The client.
         path: The file: one that a sync has made, or an export of whole histories to SQLite. It is made where there is
-            none; any other file is refused. While it is synced, other programs may read it for a few seconds at a time.
+            none; any other file is refused, and so is one with runs of another service. While it is synced, other
+            programs may read it for a few seconds at a time.
         deployments: Whose runs: ids, deployments, or a pager of them. ``None`` for all, archived ones included.
         outcomes: Find out from their sessions how lean runs went, which have no status: in the columns ``outcome``,
             ``outcome_at``, ``outcome_error_type``, ``outcome_error_message`` and ``stop_reason``. This takes a request
@@ -101,19 +102,20 @@ async def sync_runs(
         raise ConfigurationError(f"outcomes must be True or False, got {outcomes!r}")
     whole_number(max_concurrency, "max_concurrency", minimum=1)
     source = None if deployments is None else check_deployments(deployments)
+    base_url = str(qoder._transport.settings.base_url)  # noqa: SLF001  the client is ours
     with FileLock(target), ExitStack() as opened:
-        file = FileInTurns(await in_thread(_open, target, opened))
+        file = FileInTurns(await in_thread(_open, target, base_url, opened))
         sync = _Sync(
             qoder, target, file, source, outcomes=outcomes, max_concurrency=max_concurrency, on_progress=on_progress
         )
         return await sync.run()
 
 
-def _open(path: Path, opened: ExitStack) -> SyncStore:
+def _open(path: Path, base_url: str, opened: ExitStack) -> SyncStore:
     """Open the file, to be closed also where whoever wanted it is gone by then."""
     from qoder_async.export.sync.file import open_store  # noqa: PLC0415  only those who sync pay for sqlite3
 
-    store = open_store(path)
+    store = open_store(path, base_url)
     opened.callback(store.close)
     return store
 
@@ -169,6 +171,7 @@ class _Sync:
         await self._note_scope()
         if self._wants_outcomes:
             await file(file.store.prepare_outcomes)
+            self._tell.begin_outcomes(await file(file.store.count_unjudged, self._to_judge))
             await self._write_all(Workers(self._judge, self._unjudged(), max_concurrency=self._max_concurrency))
         await self._tell(at_once=True)
         if tally.failures:
@@ -288,9 +291,13 @@ class _Sync:
 
     # How lean runs went
 
+    @property
+    def _to_judge(self) -> list[str]:
+        return [each for each in self._tally.done if each not in self._tally.gone]
+
     async def _unjudged(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """Give the lean runs without an outcome."""
-        for deployment_id in [each for each in self._tally.done if each not in self._tally.gone]:
+        for deployment_id in self._to_judge:
             last = ""
             while runs := await self._file(self._file.store.unjudged, deployment_id, last, _UNJUDGED_AT_ONCE):
                 for _, line in runs:
@@ -299,6 +306,7 @@ class _Sync:
 
     async def _judge(self, run: tuple[str, bytes], hand_over: Callable[[Change], Handed[Change]]) -> None:
         deployment_id, line = run
+        self._tally.outcomes_done += 1
         try:
             judged = await self._outcomes.of(decode_record(line, DeploymentRun))
         except QoderError as error:

@@ -36,6 +36,8 @@ class Tally:
         new: Runs that were not in the file.
         updated: Runs that were, and have changed.
         requests: Requests that were sent.
+        outcomes_done: Runs of which it was asked how they went.
+        outcomes_total: Of how many it is asked, 0 as long as that has not begun.
         ignores_status: Whether the service is known not to filter runs by their status.
     """
 
@@ -49,6 +51,8 @@ class Tally:
     new: int = 0
     updated: int = 0
     requests: int = 0
+    outcomes_done: int = 0
+    outcomes_total: int = 0
     ignores_status: bool = False
 
     def note_request(self) -> None:
@@ -86,6 +90,16 @@ class Telling:
         self._began = clock.now()
         self._told_at = float("-inf")
 
+    def begin_outcomes(self, total: int) -> None:
+        """Note that the runs have come, and that it is asked of some of them how they went.
+
+        Args:
+            total: Of how many.
+        """
+        if total:
+            self._tally.outcomes_total = total
+            self._began = self._clock.now()
+
     async def __call__(self, *, at_once: bool = False) -> None:
         """Tell it, if that was not done just now.
 
@@ -97,16 +111,20 @@ class Telling:
             return
         self._told_at = now
         tally, seconds = self._tally, now - self._began
+        asks = tally.outcomes_total > 0
+        done = tally.outcomes_done if asks else tally.rows
         progress = ExportProgress(
-            phase="fetching",
+            phase="outcomes" if asks else "fetching",
             deployments_done=len(tally.done) + len(tally.failures),
             deployments_total=tally.deployments_total,
             rows=tally.rows,
             bytes=tally.size,
             requests=tally.requests,
-            rows_per_second=tally.rows / seconds if seconds > 0 else 0.0,
+            rows_per_second=done / seconds if seconds > 0 else 0.0,
             rows_written=tally.new + tally.updated,
             current_deployments=tuple(tally.current),
+            outcomes_done=tally.outcomes_done,
+            outcomes_total=tally.outcomes_total,
         )
         await tell(self._on_progress, progress)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qoder_async._paging.run_lists import TIME_SLACK, runs_of, shifted
 from qoder_async._paging.settings import patient
 from qoder_async._wire.decode import NotJSONError, WrongShapeError
+from qoder_async._wire.envelope import REFUSALS
 from qoder_async.export.read.seen import see_line
 from qoder_async.export.verify.plan import BEGINNING, WINDOW, Window, window_at
+from qoder_async.models.record import Timestamp  # noqa: TC001  msgspec reads the annotations
 from qoder_async.paging import make_pager
 
 if TYPE_CHECKING:
@@ -62,7 +66,7 @@ class Comparing:
         heeds_bounds = True
         oldest = window.start
         async with aclosing(self._runs(window.deployment_id, window.start, window.end)) as runs:
-            async for run in runs:
+            async for run, is_trigger in runs:
                 if run.time is None or run.id is None:
                     _forgive(run, windows)
                     continue
@@ -74,7 +78,7 @@ class Comparing:
                 if found is None or found.is_compared or (heeds_bounds and found is not window):
                     continue
                 if run.id not in self._oddities:
-                    found.compare(run.id, run.time)
+                    found.compare(run.id, run.time, is_trigger=is_trigger)
         window.is_compared = True
         if not heeds_bounds:  # the whole list was walked, past all of them
             for each in windows:
@@ -94,19 +98,24 @@ class Comparing:
         Raises:
             QoderError: The service could not be read.
         """
-        window = Window(deployment_id, start, end)
+        window = Window(deployment_id, start, end, floor=start)
         async with aclosing(self._runs(deployment_id, start, end)) as runs:
-            async for run in runs:
+            async for run, is_trigger in runs:
                 if run.id is None or run.time is None or run.id in self._oddities:
                     continue
                 if _lies_after(start, run.time) or len(window.missing) >= WINDOW:
                     break
                 if window.holds(run.time):
-                    window.compare(run.id, run.time)
+                    window.compare(run.id, run.time, is_trigger=is_trigger)
         return window
 
-    async def _runs(self, deployment_id: str, start: datetime, end: datetime) -> AsyncGenerator[SeenRun, None]:
-        """Walk the runs around a window, the newest first, each record read as those of the file are."""
+    async def _runs(
+        self, deployment_id: str, start: datetime, end: datetime
+    ) -> AsyncGenerator[tuple[SeenRun, bool], None]:
+        """Walk the runs around a window, the newest first, each record read as those of the file are.
+
+        With each comes whether its time is that of its trigger.
+        """
         after = None if start <= BEGINNING else start - TIME_SLACK
         listing = runs_of(self._transport, deployment_id, after=after, before=shifted(end, TIME_SLACK))
         pager = make_pager(listing, _PAGE_SIZE, None, None, 0, "raise")
@@ -116,7 +125,21 @@ class Comparing:
                     run = see_line(record)
                 except (NotJSONError, WrongShapeError):
                     continue  # no run at all
-                yield run
+                yield run, _says_trigger(record)
+
+
+class _Trigger(msgspec.Struct, gc=False):
+    triggered_at: Timestamp | None = None
+
+
+_triggers = msgspec.json.Decoder(_Trigger)
+
+
+def _says_trigger(record: bytes) -> bool:
+    try:
+        return _triggers.decode(record).triggered_at is not None
+    except REFUSALS:
+        return False
 
 
 def _forgive(run: SeenRun, windows: Sequence[Window]) -> None:

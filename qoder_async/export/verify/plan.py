@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from qoder_async._paging.run_lists import shifted
+from qoder_async._paging.run_lists import TIME_SLACK, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +35,8 @@ class Window:
         end: Its exclusive end.
         newest: The time of the newest run of the deployment in the file, if that is in this window: of what the
             service has from there on nobody can tell whether it is younger than the file.
+        floor: When the oldest runs were triggered that the file was to have, where that is known: of those that do not
+            say when they were, and that were made up to a minute later, nobody can tell on which side they belong.
         left: The ids of the runs that the file has of it, without those that were found at the service.
         in_file: How many runs the file has of it.
         at_service: How many of the service's runs in it were compared.
@@ -46,6 +48,7 @@ class Window:
     start: datetime
     end: datetime
     newest: datetime | None = None
+    floor: datetime | None = None
     left: set[str] = attrs.field(factory=set, repr=False)
     in_file: int = 0
     at_service: int = 0
@@ -56,20 +59,26 @@ class Window:
         """Tell whether a time lies in it."""
         return self.start <= moment < self.end
 
-    def compare(self, run_id: str, moment: datetime) -> None:
+    def compare(self, run_id: str, moment: datetime, *, is_trigger: bool) -> None:
         """Compare a run of the service.
 
         Args:
             run_id: Its id.
             moment: Its time, which lies in the window.
+            is_trigger: Whether that is when it was triggered, and not when its record was made.
         """
         if run_id in self.left:
             self.left.remove(run_id)
-        elif self.newest is not None and moment >= self.newest:
+        elif self._may_be_outside(moment, is_trigger=is_trigger):
             return
         else:
             self.missing.append(run_id)
         self.at_service += 1
+
+    def _may_be_outside(self, moment: datetime, *, is_trigger: bool) -> bool:
+        if self.newest is not None and moment >= self.newest:
+            return True
+        return not is_trigger and self.floor is not None and moment < shifted(self.floor, TIME_SLACK)
 
 
 class FirstLook:
@@ -160,6 +169,7 @@ class FirstLook:
                     start=start if place or floor is None else min(start, floor),
                     end=shifted(newest, _TICK) if is_last else _moment(starts[place + 1]),
                     newest=newest if is_last else None,
+                    floor=floor,
                 )
             )
         return windows

@@ -51,7 +51,9 @@ async def verify_export(
     The runs of each deployment in the file are divided into windows of time of about 500 runs at most; some windows are
     drawn by lot, and all ids in them are compared. A window ends with the newest run that the file has of the
     deployment: what was triggered after the file was made is not missing from it. Only SQLite and Parquet say from when
-    on their runs are. In other formats no window begins before the oldest run of the deployment.
+    on their runs are. In other formats no window begins before the oldest run of the deployment. A run without
+    ``triggered_at`` that was made within a minute after that bound may have been triggered before it, and is not
+    missing.
 
     Args:
         qoder: The client.

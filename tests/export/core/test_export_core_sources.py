@@ -174,11 +174,14 @@ async def test_a_named_deployment_that_does_not_exist(tmp_path, shape):
         assert on.names == ["runs.jsonl.checkpoint", "runs.jsonl.spool"]
 
 
-async def test_one_of_a_generator_that_does_not_exist_has_disappeared(tmp_path):
+async def test_one_of_a_generator_that_does_not_exist_is_a_mistake_as_well(tmp_path):
     async with served(tmp_path, sizes=SIZES) as on:
         some = on.sim.deployment_ids()
-        report = await on.export(deployments=one_by_one([*some, "dep_nope"]))
-        assert set(report.gone) == {"dep_nope"}
+        with pytest.raises(ExportError, match=r"1 of 9 deployments failed.*dep_nope") as caught:
+            await on.export(deployments=one_by_one([*some, "dep_nope"]))
+        assert isinstance(caught.value.failures["dep_nope"], NotFoundError)
+        report = await on.export(deployments=one_by_one(some))
+        assert report.gone == {}
         assert_whole(on)
 
 

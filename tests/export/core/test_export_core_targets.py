@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from support.leftovers import names_in
 
 from qoder_async import ExportError
 from qoder_async.export import publishing
+from qoder_async.export.job import ExportJob
+from qoder_async.export.read import from_sqlite
+from qoder_async.export.sync.syncing import sync_runs
 
 PRECIOUS = {
     "a text": b"dear diary\n",
@@ -50,6 +55,49 @@ async def test_an_earlier_export_is_replaced_whatever_its_format(tmp_path, befor
         await on.export("runs", format=after)
         assert_same(ids_in(on.folder / "runs", after), ids(on))
         assert on.names == ["runs"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "csv"])
+@pytest.mark.parametrize("resume", [True, False])
+async def test_a_file_that_a_sync_keeps_is_left_alone(tmp_path, kind, resume):
+    """It has what nobody can fetch again: outcomes, and runs that the service knows no more."""
+    async with served(tmp_path, sizes=SIZES) as on:
+        path = on.folder / "runs.db"
+        await sync_runs(on.qoder, path)
+        before, requests = path.read_bytes(), on.requests
+        with pytest.raises(ExportError, match=r"runs\.db is kept by sync_runs: choose another name") as caught:
+            await on.export("runs.db", format=kind, resume=resume)
+        assert caught.value.path == str(path)
+        assert path.read_bytes() == before
+        assert (on.names, on.requests) == (["runs.db"], requests)
+
+
+async def test_an_export_that_was_synced_meanwhile_is_not_replaced_by_going_on(tmp_path, monkeypatch):
+    async with served(tmp_path, sizes=SIZES) as on:
+        monkeypatch.setattr(ExportJob, "_clean_up", fail)
+        with pytest.raises(RuntimeError):
+            await on.export("runs.db")  # as if it was killed just before its end
+        monkeypatch.undo()
+        await sync_runs(on.qoder, on.folder / "runs.db")
+        with pytest.raises(ExportError, match="is kept by sync_runs"):
+            await on.export("runs.db")
+
+
+def fail(*_):
+    raise RuntimeError
+
+
+async def test_a_file_of_a_sync_that_another_program_holds_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(from_sqlite, "_PATIENCE", 0.0)
+    async with served(tmp_path, sizes=SIZES) as on:
+        path = on.folder / "runs.db"
+        await sync_runs(on.qoder, path)
+        requests = on.requests
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(ExportError, match=r"runs\.db cannot be read: database is locked"):
+                await on.export("runs.db")
+        assert on.requests == requests
 
 
 async def test_an_empty_file_is_replaced(tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from itertools import count
 
 import pytest
 import pytest_asyncio
 from support.clock import ago
+from support.requests_for import of
 from sync_support import DEPLOYMENTS, RUNS, column, query, routes, stage
 
 from qoder_async import ExportError, ServerError
@@ -199,6 +201,16 @@ async def test_only_of_the_deployments_that_are_synced(on):
 # Sessions that cannot be read
 
 
+async def test_runs_of_a_deployment_that_is_gone_are_not_waited_for(on):
+    one, two = on.add(4, 3)
+    await on.sync()
+    on.sim.faults.add("status", status=404, times=99, when=of(one))
+    report = await on.sync(outcomes=True)
+    assert (list(report.gone), report.unfinished) == ([one], 0)
+    assert column(on.path, "outcome", f"deployment_id = '{one}'") == [None] * 4
+    assert None not in column(on.path, "outcome", f"deployment_id = '{two}'")
+
+
 async def test_a_session_that_is_gone_tells_nothing(on):
     (dep,) = on.add(0)
     run = on.sim.insert_run(dep, triggered_at=ago(DAY))
@@ -286,3 +298,47 @@ async def test_one_that_is_cut_off_keeps_what_is_known(on):
     assert 250 < known <= 300
     assert routes(await on.asked(outcomes=True)).count(EVENTS) == 700 - known
     assert set(outcomes(on).values()) == {"completed"}
+
+
+# Progress
+
+
+async def test_asking_for_outcomes_is_a_phase_of_its_own(on):
+    one, _ = on.add(30, 5)
+    await on.sync(deployments=[one], outcomes=True)
+    on.advance(DAY)
+    on.sim.add_runs(one, 12)
+    on.clock.now = count(1000.0).__next__  # so that it is always time to tell it
+    told = []
+    await on.sync(outcomes=True, on_progress=told.append)
+
+    fetching = [each for each in told if each.phase == "fetching"]
+    asking = told[len(fetching) :]
+    assert len(fetching) > 1
+    assert {(each.outcomes_done, each.outcomes_total) for each in fetching} == {(0, 0)}
+    assert {(each.phase, each.outcomes_total) for each in asking} == {("outcomes", 17)}
+    done = [each.outcomes_done for each in asking]
+    assert done == sorted(done)
+    assert done[-1] == 17
+    assert any(0 < each < 17 for each in done)
+    # What is said of it is of this phase: each look at the clock takes a second.
+    assert all(each.rows_per_second <= each.outcomes_done for each in asking)
+    assert asking[-1].rows_per_second > 0
+
+
+async def test_runs_of_other_deployments_are_none_to_ask_for(on):
+    one, two, three = on.add(3, 4, 5)
+    await on.sync()
+    on.sim.faults.add("status", status=404, times=99, when=of(two))
+    told = []
+    await on.sync(deployments=[one, two], outcomes=True, on_progress=told.append)
+    assert (told[-1].phase, told[-1].outcomes_done, told[-1].outcomes_total) == ("outcomes", 3, 3)
+    assert outcomes(on)[on.sim.run_ids(three)[0]] is None
+
+
+async def test_where_there_is_none_to_ask_for_it_stays_fetching(on):
+    on.add(3)
+    await on.sync(outcomes=True)
+    told = []
+    await on.sync(outcomes=True, on_progress=told.append)
+    assert (told[-1].phase, told[-1].outcomes_done, told[-1].outcomes_total) == ("fetching", 0, 0)

@@ -454,6 +454,20 @@ async def test_a_deployment_that_is_gone_keeps_its_runs_and_is_not_asked_for_aga
     on.assert_same([one, two])
 
 
+async def test_runs_of_a_deployment_that_is_gone_are_not_waited_for(on):
+    one, two = on.add(2, 3)
+    for dep in (one, two):
+        on.sim.add_runs(dep, 1, state="running")
+    assert (await on.sync()).unfinished == 2
+    on.sim.faults.add("status", status=404, times=9, when=of(one))
+    report = await on.sync()
+    assert (list(report.gone), report.unfinished) == ([one], 1)
+    assert column(on.path, "count(*)", "status = 'running'") == [2]
+    on.sim.faults.clear()
+    back = await on.sync()
+    assert (back.gone, back.unfinished) == ({}, 2)
+
+
 def without(deployment_id):
     def change(body):
         page = json.loads(body)
@@ -529,6 +543,49 @@ async def test_an_export_of_some_time_is_refused(on):
     assert on.path.read_bytes() == before
 
 
+# Another service
+
+
+@pytest.mark.parametrize("make", ["sync", "export"])
+async def test_a_file_of_another_service_is_refused(on, make, tmp_path):
+    one, _ = on.add(5, 6)
+    await (on.sync() if make == "sync" else export_runs(on.qoder, on.path))
+    before = on.path.read_bytes()
+    async with stage(tmp_path, sim={"seed": 2}) as other:
+        other.add(7)
+        for settings in ({}, {"deployments": [one]}):
+            with pytest.raises(ExportError, match="has runs of another service") as caught:
+                await other.sync(**settings)
+            assert caught.value.path == str(on.path)
+            assert f"({on.sim.url}; now {other.sim.url})" in str(caught.value)
+        assert len(other.sim.requests) == 0
+    assert on.path.read_bytes() == before
+    assert (await on.sync()).gone == {}
+    on.assert_same()
+
+
+async def test_a_file_that_does_not_say_its_service_is_taken_on(on, tmp_path):
+    on.add(5)
+    await on.sync()
+    query(on.path, "UPDATE info SET value = json_remove(value, '$.base_url') WHERE key = 'scope'")
+    await on.sync()
+    assert scope(on.path)["base_url"] == on.sim.url
+    assert b"pt-test" not in on.path.read_bytes()
+
+
+async def test_a_service_from_which_no_run_has_come_is_not_noted(on, tmp_path):
+    """The address may have been a mistake."""
+    async with stage(tmp_path) as other:
+        await other.sync()
+        (dep,) = other.add(0)
+        other.sim.faults.add("status", status=404, times=9, when=of(dep))
+        await other.sync()
+    assert "base_url" not in scope(on.path)
+    on.add(5)
+    assert (await on.sync()).new == 5
+    assert scope(on.path)["base_url"] == on.sim.url
+
+
 async def test_a_sync_says_what_it_is_about(on):
     one, two, three = on.add(1, 1, 1)
     await on.sync(deployments=[two])
@@ -537,7 +594,12 @@ async def test_a_sync_says_what_it_is_about(on):
     assert scope(on.path)["deployments"] == sorted([one, two])
     await on.sync()
     await on.sync(deployments=three)
-    assert scope(on.path) == {"deployments": None, "triggered_after": None, "triggered_before": None}
+    assert scope(on.path) == {
+        "deployments": None,
+        "triggered_after": None,
+        "triggered_before": None,
+        "base_url": on.sim.url,
+    }
 
 
 def scope(path):

@@ -208,6 +208,7 @@ def test_questions_go_by_indexes(store, path):
         sync_store._UNJUDGED: "INDEX sync_unjudged (deployment_id=? AND id>?)",
         sync_store._COUNT_UNFINISHED: "INDEX sync_unfinished",
         sync_store._COUNT_UNJUDGED: "INDEX sync_unjudged",
+        sync_store._COUNT_UNJUDGED_OF: "INDEX sync_unjudged (deployment_id=?)",
     }
     for sql, index in plans.items():
         plan = query(path, f"EXPLAIN QUERY PLAN {sql}", *([""] * sql.count("?")))
