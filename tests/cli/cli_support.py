@@ -68,10 +68,11 @@ def served(**settings: Any):
 
 
 async def _end(sim: Simulator) -> None:
-    """Close a simulator, and wait for the end of connections on which an answer was under way."""
+    """Close a simulator, and wait for the end of connections on which an answer was under way, or that just came."""
     await sim.aclose()
     sockets = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
-    while len(sockets) > 1:  # noqa: ASYNC110  the last one is the loop's own
+    # The last socket is the loop's own; one that was just accepted is with a task, and not with the selector yet.
+    while len(sockets) > 1 or len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 
 
