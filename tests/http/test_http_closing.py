@@ -93,16 +93,22 @@ async def half(line) -> bool:
     return await stall(line)
 
 
-async def test_a_trigger_whose_answer_hangs_may_have_started_a_run(make_client):
+async def closed_under_way(make_client, method):
+    """Close a client while the answer to a write hangs; gives the error, and the request as it came."""
     async with RawServer(half) as server:
         client = make_client(server.url, timeout=3600)
-        task = asyncio.create_task(client.deployments.run("dep_1"))
+        task = asyncio.create_task(getattr(client.deployments, method)("dep_1"))
         await server.arrived(1)
         await client.aclose()
         (error,) = await settled(task)
-        assert type(error) is AmbiguousTriggerError
-        assert "the client was closed" in str(error)
-        assert error.idempotency_key == server.requests[0].headers["Idempotency-Key"]
+        return error, server.requests[0]
+
+
+async def test_a_trigger_whose_answer_hangs_may_have_started_a_run(make_client):
+    error, request = await closed_under_way(make_client, "run")
+    assert type(error) is AmbiguousTriggerError
+    assert "the client was closed" in str(error)
+    assert error.idempotency_key == request.headers["Idempotency-Key"]
 
 
 async def test_while_the_token_is_asked_for(make_client):
@@ -228,13 +234,9 @@ async def test_a_client_of_with_options_does_not_queue_behind_the_other(make_cli
 
 
 async def test_a_write_that_was_sent_may_have_taken_effect(make_client):
-    async with RawServer(half) as server:
-        client = make_client(server.url, timeout=3600)
-        task = asyncio.create_task(client.deployments.archive("dep_1"))
-        await server.arrived(1)
-        await client.aclose()
-        under_way = "The client was closed while POST /deployments/dep_1/archive was under way"
-        assert_closed(await settled(task), f"{under_way}: it may have taken effect all the same")
+    error, _ = await closed_under_way(make_client, "archive")
+    under_way = "The client was closed while POST /deployments/dep_1/archive was under way"
+    assert_closed([error], f"{under_way}: it may have taken effect all the same")
 
 
 async def test_closing_ends_what_was_made_from_it_and_from_that(make_client):

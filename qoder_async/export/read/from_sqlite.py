@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qoder_async.export.read.compressed import DamagedError
 from qoder_async.export.read.seen import SeenRun, see_row, state_of
+from qoder_async.export.write.sqlite_schema import FIND_SYNC, SELECT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,8 +24,6 @@ SELECT rowid, id, deployment_id, time, coalesce(status, outcome), session_id,
        CASE WHEN deployment_id IS NULL OR time IS NULL THEN raw END
 FROM runs WHERE rowid > ? ORDER BY rowid LIMIT ?
 """
-_SYNC = "SELECT 1 FROM sqlite_master WHERE name = 'sync_state'"
-_SCOPE = "SELECT value FROM info WHERE key = 'scope'"
 
 
 def read_sqlite(path: Path, most: int) -> Generator[list[SeenRun], None, None]:
@@ -71,7 +70,7 @@ def read_sqlite_scope(path: Path) -> str | None:
     reason = ""
     try:
         with closing(_open(path)) as connection:
-            row = connection.execute(_SCOPE).fetchone()
+            row = connection.execute(SELECT_SCOPE).fetchone()
             return None if row is None else row[0]
     except sqlite3.Error as error:
         reason = str(error)
@@ -93,7 +92,7 @@ def is_synced(path: Path) -> bool:
     reason = ""
     try:
         with closing(_open(path)) as connection:
-            return connection.execute(_SYNC).fetchone() is not None
+            return connection.execute(FIND_SYNC).fetchone() is not None
     except (sqlite3.Error, ValueError) as error:
         reason = str(error)
     raise DamagedError(reason)

@@ -18,7 +18,7 @@ from qoder_async.export.sync.store import PATIENCE, SyncStore, sqlite_errors
 from qoder_async.export.sync.tables import SYNC_TABLES, WRITE_STATE, state_values
 from qoder_async.export.target import check_target
 from qoder_async.export.write.columns import as_text
-from qoder_async.export.write.sqlite_schema import INDEXES, MARKS, TABLES, VERSION
+from qoder_async.export.write.sqlite_schema import FIND_SYNC, INDEXES, MARKS, SELECT_SCOPE, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def _check_service(connection: sqlite3.Connection, path: Path, base_url: str | N
 
 def _adopt(connection: sqlite3.Connection, path: Path) -> None:
     """Give a file that an export has made the tables of a sync; everything in it is known then."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_state'").fetchone() is not None:
+    if connection.execute(FIND_SYNC).fetchone() is not None:
         return
     _check_scope(connection, path)
     connection.execute("BEGIN IMMEDIATE")
@@ -139,7 +139,7 @@ def _check_scope(connection: sqlite3.Connection, path: Path) -> None:
 
 def _scope(connection: sqlite3.Connection) -> dict[str, object]:
     """Read what a file is about; nothing where it does not say."""
-    found = connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
+    found = connection.execute(SELECT_SCOPE).fetchone()
     scope = None
     with suppress(ValueError, TypeError, RecursionError):
         scope = json.loads(found[0])

@@ -14,7 +14,7 @@ from qoder_async.errors import ExportError
 from qoder_async.export.sync.rereads import Density, Unfinished
 from qoder_async.export.sync.rows import UNFINISHED, UNJUDGED, Facts
 from qoder_async.export.sync.tables import OUTCOME_INDEX, SELECT_STATE, WRITE_STATE, state_of, state_values
-from qoder_async.export.write.sqlite_schema import OUTCOME_COLUMNS, UPSERT, row_maker, rows_of
+from qoder_async.export.write.sqlite_schema import OUTCOME_COLUMNS, SELECT_SCOPE, UPSERT, row_maker, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -296,7 +296,7 @@ class SyncStore:
             self._write_scope(scope)
 
     def _scope(self) -> dict[str, Any]:
-        (text,) = self._connection.execute("SELECT value FROM info WHERE key = 'scope'").fetchone()
+        (text,) = self._connection.execute(SELECT_SCOPE).fetchone()
         scope: dict[str, Any] = json.loads(text)
         return scope
 

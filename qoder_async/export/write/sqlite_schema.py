@@ -49,6 +49,9 @@ TABLES = (
 )
 """The tables: ``runs``, a row for each run, ``info``, whose key ``scope`` says what was exported, and the view
 ``results``, which says of each run how it went, whichever generation of the service told it."""
+SELECT_SCOPE = "SELECT value FROM info WHERE key = 'scope'"
+FIND_SYNC = "SELECT 1 FROM sqlite_master WHERE name = 'sync_state'"
+"""Finds a row in a file that is kept by a sync."""
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS runs_by_deployment ON runs (deployment_id, time)",
     "CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, time)",
